@@ -71,16 +71,18 @@ COMPILE = $(SWIFTC) $(TARGET_$(ARCH)) $(SWIFTFLAGS) -wmo -parse-as-library -swif
 	-enable-experimental-feature Embedded -Xfrontend -enable-stack-protector -Xfrontend -function-sections \
 	-module-cache-path $(BUILD)/module-cache -file-prefix-map $(CURDIR)=. -I include -I Sources/CKernels -I Sources/CSystem
 
-# The tools are looked for once, before the first compilation, so that a missing one is named with its remedy.
+# Recompile when the flags or the compiler change.  The tools are looked for here, before the first compilation, so that
+# a missing one is named with its remedy; `sudo make install` of a built library needs none.
 $(OBJ)/flags: FORCE
-	@command -v $(firstword $(SWIFTC)) >/dev/null || { echo "make: no Swift compiler ($(SWIFTC)): install Swift 6.3 \
+	@command -v $(firstword $(SWIFTC)) >/dev/null || test -e $(SHARED) || { echo "make: no Swift compiler ($(SWIFTC)): install Swift 6.3 \
 	or later from https://www.swift.org/install/linux and put its usr/bin on PATH" >&2; exit 1; }
 	@command -v $(firstword $(CC)) >/dev/null || { echo "make: no C compiler ($(CC)): \
 	apt-get install $(if $(CROSS),gcc-aarch64-linux-gnu,gcc libc6-dev)" >&2; exit 1; }
 	@$(if $(KERNELS),,echo "make: no kernels for $(ARCH): ARCH is x86_64 or aarch64" >&2; exit 1)
 	@mkdir -p $(OBJ) $(LIB)
-	@{ echo '$(COMPILE)'; $(SWIFTC) --version 2>&1; } | cmp -s - $@ || \
-		{ echo '$(COMPILE)'; $(SWIFTC) --version 2>&1; } >$@
+	@if command -v $(firstword $(SWIFTC)) >/dev/null; then \
+		{ echo '$(COMPILE)'; $(SWIFTC) --version 2>&1; } >$@.new; \
+		if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi; fi
 FORCE:
 .PHONY: FORCE
 
@@ -118,3 +120,93 @@ $(LINKS): $(SHARED)
 $(STATIC): $(OBJ)/libfocalloss.o
 	rm -f $@
 	$(AR) rcsD $@ $<
+
+# ---- Install --------------------------------------------------------------------------------------------------------
+
+# GNU's variables, in either case.
+prefix       ?= /usr/local
+PREFIX       ?= $(prefix)
+libdir       ?= $(PREFIX)/lib
+LIBDIR       ?= $(libdir)
+includedir   ?= $(PREFIX)/include
+INCLUDEDIR   ?= $(includedir)
+PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
+CMAKEDIR     ?= $(LIBDIR)/cmake/focalloss
+INSTALL      ?= install
+
+# Both packages find their files from where they lie themselves, so that an installed tree may be moved.
+relative = $(shell realpath -ms --relative-to=$(1) $(2))
+CONFIGURE = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@MAJOR_MINOR@|$(basename $(VERSION))|g' -e 's|@SONAME@|$(SONAME)|g' \
+	-e 's|@PC_PREFIX@|$${pcfiledir}/$(call relative,$(PKGCONFIGDIR),$(PREFIX))|' \
+	-e 's|@PC_LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))|' \
+	-e 's|@PC_INCLUDEDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))|' \
+	-e 's|@CMAKE_LIBDIR@|$(call relative,$(CMAKEDIR),$(LIBDIR))|' \
+	-e 's|@CMAKE_INCLUDEDIR@|$(call relative,$(CMAKEDIR),$(INCLUDEDIR))|'
+
+install: lib ## Install under PREFIX (/usr/local), staged under DESTDIR if that is set
+	$(INSTALL) -d $(foreach d,$(INCLUDEDIR) $(LIBDIR) $(PKGCONFIGDIR) $(CMAKEDIR),'$(DESTDIR)$(d)')
+	$(INSTALL) -m 644 $(HEADER) '$(DESTDIR)$(INCLUDEDIR)/focalloss.h'
+	$(INSTALL) -m 644 $(STATIC) '$(DESTDIR)$(LIBDIR)/libfocalloss.a'
+	$(INSTALL) -m 755 -s --strip-program='$(STRIP)' $(SHARED) '$(DESTDIR)$(LIBDIR)/libfocalloss.so.$(VERSION)'
+	ln -sf libfocalloss.so.$(VERSION) '$(DESTDIR)$(LIBDIR)/$(SONAME)'
+	ln -sf $(SONAME) '$(DESTDIR)$(LIBDIR)/libfocalloss.so'
+	$(CONFIGURE) bindings/c/focalloss.pc.in >'$(DESTDIR)$(PKGCONFIGDIR)/focalloss.pc'
+	$(CONFIGURE) bindings/c/focallossConfig.cmake.in >'$(DESTDIR)$(CMAKEDIR)/focallossConfig.cmake'
+	$(CONFIGURE) bindings/c/focallossConfigVersion.cmake.in >'$(DESTDIR)$(CMAKEDIR)/focallossConfigVersion.cmake'
+
+uninstall: ## Remove what install put there
+	rm -f '$(DESTDIR)$(INCLUDEDIR)/focalloss.h' '$(DESTDIR)$(PKGCONFIGDIR)/focalloss.pc'
+	rm -f $(foreach f,libfocalloss.so.$(VERSION) $(SONAME) libfocalloss.so libfocalloss.a,'$(DESTDIR)$(LIBDIR)/$(f)')
+	rm -f $(foreach f,focallossConfig focallossConfigVersion,'$(DESTDIR)$(CMAKEDIR)/$(f).cmake')
+	rmdir --ignore-fail-on-non-empty '$(DESTDIR)$(CMAKEDIR)' 2>/dev/null || true
+.PHONY: install uninstall
+
+# ---- What a newcomer runs -------------------------------------------------------------------------------------------
+
+VENV := .venv
+PY   := $(VENV)/bin/python
+
+setup: ## Install what the tests, the demo and the examples need (Debian packages; Python ones into .venv)
+	@sh Tests/setup.sh
+.PHONY: setup
+
+python: lib ## Put the library where the Python package looks for it, and the package into .venv
+	@ln -sfr $(LIB)/libfocalloss.so bindings/python/src/focalloss/libfocalloss.so
+	@$(PY) -c 'import focalloss' 2>/dev/null || $(PY) -m pip install -q --no-deps -e bindings/python
+.PHONY: python
+
+EXAMPLES := $(patsubst bindings/c/%,$(BUILD)/examples/%,$(basename $(wildcard bindings/c/*.c bindings/c/*.cpp)))
+WARNINGS := -Wall -Wextra -pedantic -Werror
+FOR_EXAMPLE = -Iinclude $(SHARED) -Wl,-rpath,'$$ORIGIN/../lib' -lm
+$(BUILD)/examples/embed_python: FOR_EXAMPLE += $$(pkg-config --cflags --libs python3-embed)
+
+examples: $(EXAMPLES) ## Build the C and C++ examples into build/examples
+$(BUILD)/examples/%: bindings/c/%.c $(HEADER) $(SHARED) $(LINKS)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -std=c99 $(WARNINGS) $< $(FOR_EXAMPLE) -o $@
+$(BUILD)/examples/%: bindings/c/%.cpp $(HEADER) $(SHARED) $(LINKS)
+	@mkdir -p $(@D)
+	$(CXX) $(CXXFLAGS) -std=c++11 $(WARNINGS) $< $(FOR_EXAMPLE) -o $@
+.PHONY: examples
+
+test: ## Everything that a change must pass, in under 15 minutes
+	@sh Tests/setup.sh
+	@$(MAKE) --no-print-directory lib examples python
+	@sh Tests/run.sh short
+test-long: ## The long tier: every float32, hours of fuzzing (see CONTRIBUTING.md)
+	@sh Tests/setup.sh
+	@$(MAKE) --no-print-directory lib examples python
+	@sh Tests/run.sh long
+bench: ## Measure against everything that is installed (2 minutes; FULL=1 for all shapes)
+	@sh Tests/setup.sh bench
+	@$(MAKE) --no-print-directory lib python
+	@$(PY) Benchmarks/run.py $(if $(FULL),--full)
+.PHONY: test test-long bench
+
+dist: ## Pack the sources into build/dist, with their checksum
+	@mkdir -p $(BUILD)/dist
+	git archive --format=tar --prefix=libfocalloss-$(VERSION)/ HEAD | gzip -n9 >$(BUILD)/dist/libfocalloss-$(VERSION).tar.gz
+	cd $(BUILD)/dist && sha256sum libfocalloss-$(VERSION).tar.gz >SHA256SUMS
+clean: ## Remove what was built
+	rm -rf $(BUILD) .build bindings/python/src/focalloss/libfocalloss.so
+.PHONY: dist clean
