@@ -52,6 +52,10 @@ KERNEL_SOURCES  := $(shell find Sources/Kernels -name '*.swift' | LC_ALL=C sort)
 LIBRARY_SOURCES := $(shell find Sources/FocalLoss -name '*.swift' | LC_ALL=C sort)
 C_HEADERS       := $(shell find Sources/C* include -name '*.h' -o -name '*.modulemap')
 
+# V=1 shows the commands themselves.
+Q   = $(if $(V),,@)
+run = $(if $(V),,@echo '  $(1)';)
+
 .PHONY: all lib help
 .DELETE_ON_ERROR:
 all: lib
@@ -86,40 +90,44 @@ $(OBJ)/flags: FORCE
 FORCE:
 .PHONY: FORCE
 
+# swiftc leaves an object alone that would not change, hence the touch.
 $(OBJ)/FocalLoss.o: $(LIBRARY_SOURCES) $(C_HEADERS) $(OBJ)/flags
-	$(COMPILE) -module-name FocalLoss -c $(LIBRARY_SOURCES) -o $@
+	$(call run,SWIFT FocalLoss) $(COMPILE) -module-name FocalLoss -c $(LIBRARY_SOURCES) -o $@
+	@touch $@
 
 $(KERNELS:%=$(OBJ)/%.open.o): $(OBJ)/%.open.o: $(KERNEL_SOURCES) $(C_HEADERS) $(OBJ)/flags
-	$(COMPILE) -Ounchecked $(FLAGS_$*) -module-name $* -c $(KERNEL_SOURCES) -o $@
+	$(call run,SWIFT $*) $(COMPILE) -Ounchecked $(FLAGS_$*) -module-name $* -c $(KERNEL_SOURCES) -o $@
+	@touch $@
 
 # Every Swift object carries its own weak copies of generic functions, and a linker keeps one of each: the baseline
 # could be given an AVX copy.  So each instruction set is sealed: one global symbol, its entry; the rest its own.
 $(KERNELS:%=$(OBJ)/%.o): $(OBJ)/%.o: $(OBJ)/%.open.o
-	$(LD) -r --force-group-allocation $< -o $@
-	$(OBJCOPY) --wildcard --keep-global-symbol='focal_kernels_*' $@
+	$(call run,SEAL  $*) $(LD) -r --force-group-allocation $< -o $@
+	$(Q)$(OBJCOPY) --wildcard --keep-global-symbol='focal_kernels_*' $@
 
 $(OBJ)/exports: $(HEADER)
 	@mkdir -p $(@D)
-	sed -n 's/^FOCALLOSS_API .*\b\(focal_[a-z0-9_]*\)(.*/\1/p' $< | LC_ALL=C sort >$@
+	$(Q)sed -n 's/^FOCALLOSS_API .*\b\(focal_[a-z0-9_]*\)(.*/\1/p' $< | LC_ALL=C sort >$@
 
 $(OBJ)/exports.map: $(OBJ)/exports
-	{ echo 'FOCALLOSS_$(ABI) {'; echo 'global:'; sed 's/$$/;/' $<; echo 'local: *;'; echo '};'; } >$@
+	$(Q){ echo 'FOCALLOSS_$(ABI) {'; echo 'global:'; sed 's/$$/;/' $<; echo 'local: *;'; echo '};'; } >$@
 
+# One object with all of the library, from which both forms are made.
 $(OBJ)/libfocalloss.o: $(OBJ)/FocalLoss.o $(KERNELS:%=$(OBJ)/%.o) $(OBJ)/exports
-	$(LD) -r --force-group-allocation $(filter %.o,$^) -o $@
-	$(OBJCOPY) --keep-global-symbols=$(OBJ)/exports $@
+	$(Q)$(LD) -r --force-group-allocation $(filter %.o,$^) -o $@
+	$(Q)$(OBJCOPY) --keep-global-symbols=$(OBJ)/exports $@
 
-HARDENING = -Wl,-z,now -Wl,-z,relro -Wl,-z,noexecstack -Wl,-z,defs
+LINKING = -shared -Wl,-soname,$(SONAME) -Wl,--version-script=$(OBJ)/exports.map -Wl,--build-id=sha1 -Wl,--gc-sections \
+	-Wl,-z,now -Wl,-z,relro -Wl,-z,noexecstack -Wl,-z,nodelete -Wl,-z,defs -Wl,--as-needed
 $(SHARED): $(OBJ)/libfocalloss.o $(OBJ)/exports.map
-	$(CC) -shared $(LDFLAGS) $(HARDENING) -Wl,-z,nodelete -Wl,-soname,$(SONAME) -Wl,--build-id=sha1 -Wl,--gc-sections \
-		-Wl,--version-script=$(OBJ)/exports.map -Wl,--as-needed $< -lpthread -lm -o $@
+	$(call run,LINK  $@) $(CC) $(LDFLAGS) $(LINKING) $< -lm -o $@
 
 $(LINKS): $(SHARED)
-	ln -sf $(notdir $<) $@
+	$(Q)ln -sf $(notdir $<) $@
 
 $(STATIC): $(OBJ)/libfocalloss.o
-	rm -f $@
-	$(AR) rcsD $@ $<
+	$(Q)rm -f $@
+	$(call run,AR    $@) $(AR) rcsD $@ $<
 
 # ---- Install --------------------------------------------------------------------------------------------------------
 
@@ -183,10 +191,10 @@ $(BUILD)/examples/embed_python: FOR_EXAMPLE += $$(pkg-config --cflags --libs pyt
 examples: $(EXAMPLES) ## Build the C and C++ examples into build/examples
 $(BUILD)/examples/%: bindings/c/%.c $(HEADER) $(SHARED) $(LINKS)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -std=c99 $(WARNINGS) $< $(FOR_EXAMPLE) -o $@
+	$(call run,CC    $@) $(CC) $(CFLAGS) -std=c99 $(WARNINGS) $< $(FOR_EXAMPLE) -o $@
 $(BUILD)/examples/%: bindings/c/%.cpp $(HEADER) $(SHARED) $(LINKS)
 	@mkdir -p $(@D)
-	$(CXX) $(CXXFLAGS) -std=c++11 $(WARNINGS) $< $(FOR_EXAMPLE) -o $@
+	$(call run,CXX   $@) $(CXX) $(CXXFLAGS) -std=c++11 $(WARNINGS) $< $(FOR_EXAMPLE) -o $@
 .PHONY: examples
 
 test: ## Everything that a change must pass, in under 15 minutes
