@@ -1,0 +1,58 @@
+"""What is running: the library's version, instruction set and threads."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from . import _abi
+from ._call import check, integer
+
+
+class Info(TypedDict):
+    version: str
+    isa: str
+    available_isas: tuple[str, ...]
+    num_threads: int
+    library: str
+
+
+def _text(name: str) -> str:
+    return _abi.FUNCTIONS[name]().decode()
+
+
+def info() -> Info:
+    """What is loaded.
+
+    version: of the library. isa: the instruction set in use. available_isas: all that this build has and this CPU can
+    run, lowest first. num_threads: that a large call may use. library: the file that was loaded.
+    """
+    return {
+        "version": _text("version"),
+        "isa": _text("isa"),
+        "available_isas": tuple(_text("available_isas").split(",")),
+        "num_threads": _abi.FUNCTIONS["get_num_threads"](),
+        "library": _abi.loaded_path(),
+    }
+
+
+def set_num_threads(threads: int) -> None:
+    """Threads that a large call may use, in the whole process. 0: the default, which is the environment's
+    FOCALLOSS_NUM_THREADS, then OMP_NUM_THREADS, then the CPUs that this process may use."""
+    check(_abi.FUNCTIONS["set_num_threads"](integer("threads", threads, 32)))
+
+
+class set_isa:
+    """Chooses the instruction set, for tests; used with `with`, the one before returns at its end.
+
+    isa: one of info()["available_isas"], or None for the highest. Errors: FocalLossError. Process-wide.
+    """
+
+    def __init__(self, isa: str | None = None):
+        self._before = _abi.FUNCTIONS["isa"]()
+        check(_abi.FUNCTIONS["set_isa"](None if isa is None else isa.encode()))
+
+    def __enter__(self) -> set_isa:
+        return self
+
+    def __exit__(self, *exception) -> None:
+        check(_abi.FUNCTIONS["set_isa"](self._before))
