@@ -179,7 +179,8 @@ setup: ## Install what the tests, the demo and the examples need (Debian package
 .PHONY: setup
 
 python: lib ## Put the library where the Python package looks for it, and the package into .venv
-	@ln -sfr $(LIB)/libfocalloss.so bindings/python/src/focalloss/libfocalloss.so
+	@mkdir -p bindings/python/src/focalloss/lib
+	@ln -sfr $(LIB)/$(SONAME) bindings/python/src/focalloss/lib/$(SONAME)
 	@$(PY) -c 'import focalloss' 2>/dev/null || $(PY) -m pip install -q --no-deps -e bindings/python
 .PHONY: python
 
@@ -216,5 +217,5 @@ dist: ## Pack the sources into build/dist, with their checksum
 	git archive --format=tar --prefix=libfocalloss-$(VERSION)/ HEAD | gzip -n9 >$(BUILD)/dist/libfocalloss-$(VERSION).tar.gz
 	cd $(BUILD)/dist && sha256sum libfocalloss-$(VERSION).tar.gz >SHA256SUMS
 clean: ## Remove what was built
-	rm -rf $(BUILD) .build bindings/python/src/focalloss/libfocalloss.so
+	rm -rf $(BUILD) .build bindings/python/src/focalloss/lib
 .PHONY: dist clean

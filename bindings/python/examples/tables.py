@@ -43,12 +43,21 @@ def columns_of(cells):
 def load(name):
     """Features (n, d) float64 and classes (n,) int32 of a table in BINARY or MULTICLASS."""
     if name == "yeast":
-        parts = [load(part) for part in YEAST_LOCATIONS]
-        if any(not np.array_equal(features, parts[0][0]) for features, _ in parts):
-            raise ValueError("the five yeast tables do not list the same proteins in the same order")
-        return parts[0][0], sum(number * part[1] for number, part in enumerate(parts, start=1)).astype(np.int32)
+        return whole_yeast()
     *features, classes = zip(*keel_rows(name))
     return np.hstack([columns_of(column) for column in features]), np.array([c == "positive" for c in classes], np.int32)
+
+
+def whole_yeast():
+    """The six-class table.  Its parts list the same proteins in different orders, so each is sorted first."""
+    parts = []
+    for part in YEAST_LOCATIONS:
+        features, classes = load(part)
+        order = np.lexsort([classes, *features.T])
+        parts.append((features[order], classes[order]))
+    if any(not np.array_equal(features, parts[0][0]) for features, _ in parts):
+        raise ValueError("the five yeast tables do not list the same proteins")
+    return parts[0][0], sum(number * classes for number, (_, classes) in enumerate(parts, start=1)).astype(np.int32)
 
 
 def export(folder):

@@ -61,7 +61,7 @@ class FocalObjective(BoostingObjective):
         """B (diag(p) - p p^T) with the common factor B of the loss: gradients are B p_k, and -B (1 - p_t) at t."""
         grad, diagonal, p = numpy.empty((3, 1, self.num_class))
         function, args, _keep = self._describe(scores, [target], [weight], class_major=False)
-        fill(args, **{**self._second, "hessian_floor": None})
+        fill(args, hessian=self.hessian)
         args.grad, args.hess, args.probabilities = address(grad), address(diagonal), address(p)
         run(function, args)
         t = int(target)
