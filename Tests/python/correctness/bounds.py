@@ -1,0 +1,98 @@
+"""Compares results with true values under the error bounds of `include/focalloss.h`.
+
+    ulp(c)   |error| <= c units in the last place of the true value
+    terms(c) |error| <= c eps x the sum of the sizes of the terms
+
+either of them, or the smallest normal number absolutely.  An infinite or NaN truth must be met exactly.  float16 and
+bfloat16 are computed in float32 and rounded once: half a unit of the short type on top of the float32 bound.
+"""
+
+from dataclasses import dataclass
+
+import ml_dtypes
+import numpy as np
+
+EXACT_GAMMAS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0)
+
+WORST = {}  # what -> (share of the bound, bound, where), for the summary of a run
+
+
+@dataclass(frozen=True)
+class Bound:
+    kind: str  # "ulp" or "terms"
+    count: float
+
+    def __str__(self):
+        return f"{self.count:g} ulp" if self.kind == "ulp" else f"{self.count:g} eps x terms"
+
+    def tolerance(self, truth, dtype):
+        if self.kind == "ulp":
+            return self.count * ulp(truth.high, dtype)
+        return self.count * float(np.finfo(dtype).eps) * truth.size
+
+
+def ulps(gamma):
+    """The header's bound on loss and gradient."""
+    return Bound("ulp", 4 if gamma in EXACT_GAMMAS else 4 + 2 * gamma)
+
+
+def terms(gamma, count=8):
+    """The bound where terms may cancel: Hessians, soft targets, probabilities."""
+    return Bound("terms", count if gamma in EXACT_GAMMAS else count + 2 * gamma)
+
+
+HESSIAN = Bound("terms", 8)
+
+
+def ulp(values, dtype):
+    """The unit in the last place of |values| in dtype, as float64; of the smallest normal number below that."""
+    info = np.finfo(dtype) if np.dtype(dtype).kind == "f" else ml_dtypes.finfo(dtype)
+    with np.errstate(all="ignore"):
+        exponent = np.frexp(np.maximum(np.abs(values), float(info.tiny)))[1] - 1
+    return np.ldexp(1.0, np.minimum(exponent, int(info.maxexp) - 1) - int(info.nmant))
+
+
+def computed_in(dtype):
+    return np.dtype(np.float64 if np.dtype(dtype) == np.float64 else np.float32)
+
+
+def tolerance(truth, bound, arithmetic, dtype):
+    """How far a result of this dtype may lie from the truth, computed in `arithmetic`."""
+    allowed = np.maximum(bound.tolerance(truth, arithmetic), float(np.finfo(arithmetic).tiny))
+    if np.dtype(dtype).itemsize < arithmetic.itemsize:
+        allowed = allowed + 0.5 * ulp(truth.high, dtype)
+    return allowed
+
+
+def largest(dtype):
+    return float(np.finfo(dtype).max) if np.dtype(dtype).kind == "f" else float(ml_dtypes.finfo(dtype).max)
+
+
+def assert_close(what, got, truth, bound, arithmetic, describe=str):
+    """Every value of `got` lies within the bound; `describe(index)` names the point in the message."""
+    dtype = got.dtype
+    assert got.shape == truth.high.shape, f"{what}: shape {got.shape}, not {truth.high.shape}"
+    values = got.astype(np.float64)
+    allowed = tolerance(truth, bound, np.dtype(arithmetic), dtype)
+    overflow = np.abs(truth.high) + allowed >= largest(dtype)
+    with np.errstate(all="ignore"):
+        error = np.abs((values - truth.high) - truth.low)
+        share = error / allowed
+    met = (share <= 1) | (values == truth.high) | (np.isnan(values) & np.isnan(truth.high))
+    met |= overflow & np.isinf(values) & (np.sign(values) == np.sign(truth.high))
+    share = np.where(met & np.isfinite(share), share, np.where(met, 0.0, np.inf))
+    worst = np.unravel_index(np.argmax(np.where(met, share, np.inf)), share.shape) if share.size else None
+    if worst is not None:
+        note(what, float(share[worst]), bound, describe(worst))
+    wrong = np.argwhere(~met)
+    lines = [
+        f"{what} at {describe(tuple(i))}: got {values[tuple(i)]!r}, true {truth.high[tuple(i)]!r}, "
+        f"error {error[tuple(i)]:.3g} > {allowed[tuple(i)]:.3g}"
+        for i in wrong[:5]
+    ]
+    assert not len(wrong), f"{len(wrong)} of {got.size} outside {bound}:\n" + "\n".join(lines)
+
+
+def note(what, share, bound, point):
+    if share >= WORST.get(what, (-1.0,))[0]:
+        WORST[what] = share, str(bound), point
