@@ -81,6 +81,7 @@ int main(void)
     args.alpha = ALPHA;
     args.gamma = GAMMA;
     args.hessian = FOCAL_HESSIAN_GAUSS_NEWTON;
+    args.hessian_scale = 1 + GAMMA; /* makes it an upper bound of the exact one */
     args.hessian_floor = 1e-16;
     args.out_dtype = FOCAL_DTYPE_F32;
     args.grad = grad;

@@ -59,8 +59,6 @@ static BoosterHandle make_booster(DMatrixHandle train, double start)
     xgboost(XGBoosterSetParam(booster, "base_score", base_score), "base_score"); /* a margin: the identity link */
     xgboost(XGBoosterSetParam(booster, "eta", "0.1"), "eta");
     xgboost(XGBoosterSetParam(booster, "max_depth", "4"), "max_depth");
-    /* In units of the Hessian, and the focal loss has a small one: the default of 1 would forbid useful splits. */
-    xgboost(XGBoosterSetParam(booster, "min_child_weight", "0.01"), "min_child_weight");
     xgboost(XGBoosterSetParam(booster, "nthread", "2"), "nthread");
     return booster;
 }
@@ -110,6 +108,7 @@ int main(void)
     args.alpha = ALPHA;
     args.gamma = GAMMA;
     args.hessian = FOCAL_HESSIAN_GAUSS_NEWTON;
+    args.hessian_scale = 1 + GAMMA; /* makes it an upper bound of the exact one */
     args.hessian_floor = 1e-16;
     args.grad = grad;
     args.hess = hess;

@@ -33,9 +33,10 @@ class BoostingObjective:
         model is badly wrong) or "absolute" (|exact|).
     num_class: [None] None: binary. K >= 2: softmax over K classes, labels 0 .. K-1.
     class_weight: [None] (weight of 0, weight of 1), or K weights: multiply the loss beside alpha.
-    hessian_floor: ["auto"] the Hessian is raised to this (times nothing else); "auto" is 1e-16 for gauss_newton and
-        absolute, and off for exact. None is off.
-    hessian_scale: [None] multiplies the Hessian; None is what the library itself does for softmax.
+    hessian_floor: ["auto"] the Hessian is raised to this; "auto" is 1e-16 for gauss_newton and absolute, and off for
+        exact. None is off.
+    hessian_scale: [None] multiplies the Hessian. None: the factor of the library's own softmax, and for gauss_newton
+        1 + gamma besides, the least factor that makes it an upper bound of the exact one (see docs/boosting.md).
     soft_rule: ["interpolate"] what a label between 0 and 1 means (binary): "interpolate", "mixture" or "quality".
     threads: [None] threads for each call; None: see focalloss.set_num_threads.
 
@@ -94,9 +95,15 @@ class BoostingObjective:
         return None if self.hessian == "exact" else _FLOOR
 
     def _scale(self):
+        """The default bounds the exact Hessian h: h <= (1 + gamma) x Gauss-Newton, with equality on easy rows.
+
+        Binary: (1 + g) p |f'| - f'' = g q^g p (L - q) >= 0, since L = -log(1 - q) >= q. Without the factor, steps on easy
+        rows are 1 + g times Newton's, and learning_rate means something else at every gamma.
+        """
         if self.hessian_scale is not None:
             return self.hessian_scale
-        return 1.0 if self.num_class is None else self._softmax_scale(self.num_class)
+        bound = 1.0 + self.gamma if self.hessian == "gauss_newton" else 1.0
+        return bound if self.num_class is None else bound * self._softmax_scale(self.num_class)
 
     @staticmethod
     def _softmax_scale(classes):

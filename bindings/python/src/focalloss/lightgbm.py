@@ -47,10 +47,9 @@ class FocalObjective(BoostingObjective):
         own = {"num_class": self.num_class} if self.num_class is not None else {}
         params = {"metric": "None", **own, **params, "objective": self}
         options = {"feval": self.metric, **options}
-        if train_set.get_init_score() is not None or options.get("init_model") is not None:
+        if _field(train_set, "init_score") is not None or options.get("init_model") is not None:
             return lightgbm.train(params, train_set, num_boost_round, **options)
-        y, _, weight = _labels(train_set)
-        start = self.start_score(y, weight)
+        start = self.start_score(_field(train_set, "label"), _field(train_set, "weight"))
         with _init_scores([train_set, *options.get("valid_sets", ())], start):
             booster = lightgbm.train(params, train_set, num_boost_round, **options)
         return _add_to_first_trees(booster, start)
@@ -84,10 +83,20 @@ class FocalObjective(BoostingObjective):
         return estimator
 
 
-def _labels(data, preds=None):
-    """(labels, margins, weights or None) of a Dataset: the order of the scikit-learn signature."""
-    weight = data.get_weight()
-    return numpy.asarray(data.get_label()), preds, None if weight is None else numpy.asarray(weight)
+def _labels(data, preds):
+    """(labels, margins, weights or None) of a Dataset in training: the order of the scikit-learn signature."""
+    return data.get_label(), preds, data.get_weight()
+
+
+def _field(data, name):
+    """A field of a Dataset as an array or None, also before LightGBM has constructed it (from arrays, that is)."""
+    value = getattr(data, name)
+    if value is None:
+        try:
+            value = data.get_field(name)
+        except Exception:  # what LightGBM raises before the Dataset is constructed
+            return None
+    return None if value is None else numpy.asarray(value)
 
 
 def _as_seen(estimator, y, weight):
@@ -110,14 +119,14 @@ def _constant(start, rows):
 @contextmanager
 def _init_scores(datasets, start):
     """Starts every Dataset that has no init_score at `start`, for the time of one training."""
-    datasets = [data for data in datasets if data.get_init_score() is None]
+    datasets = [data for data in datasets if _field(data, "init_score") is None]
     for data in datasets:
-        data.set_init_score(_constant(start, len(data.get_label())))
+        data.set_init_score(_constant(start, len(_field(data, "label"))))
     try:
         yield
     finally:
         for data in datasets:
-            data.set_init_score(None)
+            data.set_init_score(None).set_field("init_score", None)  # what was given, and what was constructed from it
 
 
 def _add_to_first_trees(booster, start):
