@@ -1,0 +1,335 @@
+/* How far the sigmoid family lies from the true value, in ULP, and where.
+ *
+ * f32: every ISA, both targets, loss, gradient and Hessian, over every finite logit (--long, in chunks) or a stratified
+ * sample.  The reference is double (scalar.h), itself checked against MPFR (truth.h), and every maximum
+ * that is printed was measured again against MPFR.  f64: random and directed points against __float128, maxima again against MPFR.
+ *
+ * Loss and gradient: |error| in ULP of the true value, where the error exceeds FLT_MIN (DBL_MIN).
+ * Hessian: |error| in units of 2^-24 (2^-53) of the sum of the sizes of its terms.
+ */
+#include <float.h>
+#include <quadmath.h>
+
+#include "suite.h"
+#include "truth.h"
+
+#define REAL double
+#define EXP exp
+#define LOG1P log1p
+#define NAME(x) f64_##x
+#include "scalar.h"
+#define REAL __float128
+#define EXP expq
+#define LOG1P log1pq
+#define NAME(x) f128_##x
+#include "scalar.h"
+
+static const struct config {
+    double gamma, alpha;
+    int promised; /* 4 ULP by the header; the others 4 + 2 gamma */
+} configs[] = {
+    {0, -1, 1},    {.5, -1, 1},   {1, -1, 1},    {1.5, -1, 1},  {2, -1, 1},   {3, -1, 1},  {5, -1, 1},   {2, .25, 1},
+    {1.5, .3, 1},  {.1, -1, 0},   {.25, -1, 0},  {.75, -1, 0},  {1.25, -1, 0}, {1.75, -1, 0}, {2.2, -1, 0}, {2.5, -1, 0},
+    {3.5, -1, 0},  {4, -1, 0},    {4.5, -1, 0},  {6, -1, 0},    {7.5, -1, 0}, {10, -1, 0},
+};
+enum { CONFIGS = sizeof configs / sizeof configs[0], BATCH = 4096, OUTPUTS = 3 };
+static const char *const output_names[OUTPUTS] = {"loss", "grad", "hess"};
+
+static double limit_of(const struct config *c, int output)
+{
+    return output == 2 ? 8 : c->promised ? 4 : 4 + 2 * c->gamma;
+}
+
+/* The worst seen of one ISA, configuration and output. */
+struct worst {
+    double error, margin, unit, got, wanted;
+    int target;
+};
+static struct worst worst32[SUITE_ISAS][CONFIGS][OUTPUTS], worst64[SUITE_ISAS][CONFIGS][OUTPUTS];
+static long long points, wrong_class; /* wrong_class: NaN or an infinity where the truth is finite */
+
+static double weight_of(const struct config *c, int target)
+{
+    return c->alpha < 0 ? 1 : target ? c->alpha : 1 - c->alpha;
+}
+
+static double ulp32(double x) /* of the true value x, subnormals included */
+{
+    int e;
+    frexp(x, &e);
+    return ldexp(1, (e < -125 ? -125 : e) - 24);
+}
+
+static double ulp64(double x)
+{
+    int e;
+    frexp(x, &e);
+    return ldexp(1, (e < -1021 ? -1021 : e) - 53);
+}
+
+/* The error of that point against MPFR instead of the reference. */
+static double true_error(const struct worst *w, const struct config *c, int output)
+{
+    static mpfr_t out;
+    static int started;
+    if (!started++) {
+        truth_start();
+        mpfr_init2(out, TRUTH_BITS);
+    }
+    truth_derivative(out, w->margin, c->gamma, output);
+    mpfr_mul_d(out, out, weight_of(c, w->target), MPFR_RNDN);
+    if (output == 1 && !w->target)
+        mpfr_neg(out, out, MPFR_RNDN);
+    mpfr_sub_d(out, out, w->got, MPFR_RNDN);
+    return fabs(mpfr_get_d(out, MPFR_RNDN)) / w->unit;
+}
+
+static void note(struct worst *w, double u, int target, double got, double wanted, double error, double unit)
+{
+    if (error > w->error)
+        *w = (struct worst){error, u, unit, got, wanted, target};
+}
+
+static void set_args(focal_args *a, const struct config *c, int64_t n, const void *scores, const void *targets, int dtype,
+                     void *const outputs[OUTPUTS])
+{
+    focal_args_init(a, sizeof *a);
+    a->outer = n;
+    a->scores = scores;
+    a->targets = targets;
+    a->score_dtype = a->target_dtype = dtype;
+    a->target_check = FOCAL_TARGETS_TRUSTED;
+    a->gamma = c->gamma;
+    a->alpha = c->alpha;
+    a->threads = 1;
+    a->loss = outputs[0];
+    a->grad = outputs[1];
+    a->hess = outputs[2];
+}
+
+static const char *isas[SUITE_ISAS];
+static int isa_count;
+
+static void compare32(const float *u, int n, const struct f64_term *terms, const struct config *c, int target,
+                      float got[OUTPUTS][BATCH], struct worst *worst)
+{
+    double weight = weight_of(c, target), sign = target ? 1 : -1;
+    for (int i = 0; i < n; i++) {
+        double wanted[OUTPUTS] = {weight * terms[i].value, sign * weight * terms[i].first, weight * terms[i].second};
+        for (int o = 0; o < OUTPUTS; o++) {
+            double error = fabs(got[o][i] - wanted[o]);
+            if (error <= FLT_MIN)
+                continue;
+            if (!(error < INFINITY)) { /* a NaN, or an infinity that rounding does not explain */
+                if (got[o][i] != got[o][i] || fabs(wanted[o]) < FLT_MAX) {
+                    wrong_class++;
+                    worst[o] = (struct worst){INFINITY, u[i], 1, got[o][i], wanted[o], target};
+                }
+                continue;
+            }
+            double unit = o == 2 ? weight * terms[i].terms * 0x1p-24 : ulp32(wanted[o]);
+            note(&worst[o], u[i], target, got[o][i], wanted[o], error / unit, unit);
+        }
+    }
+}
+
+/* Every configuration, target and ISA over these margins u: scores are u with target 1 and -u with target 0. */
+static void batch32(const float *u, int n)
+{
+    static struct f64_shared shared[BATCH];
+    static struct f64_term terms[BATCH];
+    static float scores[2][BATCH], targets[2][BATCH], got[OUTPUTS][BATCH], before[OUTPUTS][BATCH];
+    void *outputs[OUTPUTS] = {got[0], got[1], got[2]};
+    for (int i = 0; i < n; i++) {
+        shared[i] = f64_shared_of(u[i]);
+        scores[1][i] = u[i];
+        scores[0][i] = -u[i];
+        targets[1][i] = 1;
+    }
+    for (int c = 0; c < CONFIGS; c++) {
+        for (int i = 0; i < n; i++)
+            terms[i] = f64_term_of(&shared[i], configs[c].gamma);
+        for (int target = 0; target < 2; target++)
+            for (int isa = 0; isa < isa_count; isa++) {
+                focal_args a;
+                set_args(&a, &configs[c], n, scores[target], targets[target], FOCAL_DTYPE_F32, outputs);
+                focal_set_isa(isas[isa]);
+                CHECK_OK(focal_sigmoid(&a));
+                /* Same bits as the ISA before: the same errors, already measured. */
+                if (isa > 0 && !memcmp(got, before, sizeof got)) {
+                    for (int o = 0; o < OUTPUTS; o++)
+                        if (worst32[isa - 1][c][o].error > worst32[isa][c][o].error)
+                            worst32[isa][c][o] = worst32[isa - 1][c][o];
+                } else
+                    compare32(u, n, terms, &configs[c], target, got, worst32[isa][c]);
+                memcpy(before, got, sizeof got);
+            }
+    }
+    points += n;
+}
+
+static void report(const char *dtype, struct worst table[SUITE_ISAS][CONFIGS][OUTPUTS])
+{
+    for (int isa = 0; isa < isa_count; isa++)
+        for (int c = 0; c < CONFIGS; c++)
+            for (int o = 0; o < OUTPUTS; o++) {
+                const struct worst *w = &table[isa][c][o];
+                char key[96], where[160];
+                double error = w->error;
+                if (error > 0 && error < INFINITY)
+                    error = true_error(w, &configs[c], o);
+                snprintf(key, sizeof key, "%s.%s.%s.gamma=%g%s", dtype, isas[isa], output_names[o], configs[c].gamma,
+                         configs[c].alpha < 0 ? "" : ",alpha");
+                snprintf(where, sizeof where, "z=%.17g y=%d got=%.9g true=%.9g", w->target ? w->margin : -w->margin,
+                         w->target, w->got, w->wanted);
+                figure_max(key, error, where);
+                CHECK(error <= limit_of(&configs[c], o), "%s: %.4g exceeds %g at %s", key, error,
+                      limit_of(&configs[c], o), where);
+            }
+    figure_sum("points", (double)points);
+    CHECK(wrong_class == 0, "%lld results are NaN or infinite where the truth is finite", wrong_class);
+}
+
+static void start(void)
+{
+    isa_count = suite_isas(isas);
+    points = wrong_class = 0;
+    memset(worst32, 0, sizeof worst32);
+    memset(worst64, 0, sizeof worst64);
+}
+
+static float float_of(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* Feeds the finite floats whose bits are first, first + step, ... below end. */
+static void sweep(uint64_t first, uint64_t end, uint64_t step)
+{
+    static float u[BATCH];
+    int n = 0;
+    uint64_t reported = first;
+    for (uint64_t bits = first; bits < end; bits += step) {
+        float x = float_of((uint32_t)bits);
+        if (!isfinite(x))
+            continue;
+        u[n++] = x;
+        if (n == BATCH) {
+            batch32(u, n);
+            n = 0;
+        }
+        if (bits - reported > (end - first) / 20) {
+            reported = bits;
+            fprintf(stderr, "progress %.0f%%\n", 100.0 * (double)(bits - first) / (double)(end - first));
+        }
+    }
+    for (int i = n; i < BATCH; i++) /* the last batch is filled up: outputs are compared whole */
+        u[i] = 0;
+    if (n)
+        batch32(u, BATCH);
+}
+
+/* Of 2^32 logits: this chunk's (--long), or a stride over all of them and a finer one where the work is:
+ * |z| in [2^-8, 128), both signs. */
+static void f32(void)
+{
+    start();
+    if (suite_long) {
+        uint64_t all = UINT64_C(1) << 32;
+        sweep(all * (uint64_t)suite_chunk / (uint64_t)suite_chunks, all * (uint64_t)(suite_chunk + 1) / (uint64_t)suite_chunks,
+              1);
+    } else {
+        sweep(0, UINT64_C(1) << 32, 65521); /* a prime, so that the low bits vary */
+        sweep(0x3b800000, 0x43000000, 509);
+        sweep(0xbb800000, 0xc3000000, 509);
+    }
+    report("f32", worst32);
+}
+
+static void point64(double u)
+{
+    static double scores[2][1], targets[2][1] = {{0}, {1}}, got[OUTPUTS][1];
+    void *outputs[OUTPUTS] = {got[0], got[1], got[2]};
+    struct f128_shared shared = f128_shared_of(u);
+    scores[1][0] = u;
+    scores[0][0] = -u;
+    points++;
+    for (int c = 0; c < CONFIGS; c++) {
+        struct f128_term t = f128_term_of(&shared, configs[c].gamma);
+        for (int target = 0; target < 2; target++)
+            for (int isa = 0; isa < isa_count; isa++) {
+                focal_args a;
+                __float128 weight = weight_of(&configs[c], target), sign = target ? 1 : -1;
+                __float128 wanted[OUTPUTS] = {weight * t.value, sign * weight * t.first, weight * t.second};
+                set_args(&a, &configs[c], 1, scores[target], targets[target], FOCAL_DTYPE_F64, outputs);
+                focal_set_isa(isas[isa]);
+                CHECK_OK(focal_sigmoid(&a));
+                for (int o = 0; o < OUTPUTS; o++) {
+                    double error = (double)fabsq(got[o][0] - wanted[o]);
+                    if (error <= DBL_MIN)
+                        continue;
+                    double unit = o == 2 ? (double)(weight * t.terms) * 0x1p-53 : ulp64((double)wanted[o]);
+                    wrong_class += !(error < INFINITY);
+                    note(&worst64[isa][c][o], u, target, got[o][0], (double)wanted[o], error / unit, unit);
+                }
+            }
+    }
+}
+
+/* Random points where something happens, their mirror images, and the places where implementations change branch. */
+static void f64(void)
+{
+    static const double directed[] = {0, DBL_MIN, DBL_TRUE_MIN, 1e-300, 0x1p-54, 0x1p-53, 0x1p-27, 1, 0x1.62e42fefa39efp-1,
+                                      18.4, 36.7, 37, 44, 88, 104, 300, 354, 708, 709.78, 710, 744, 745.2, 746, 1e4, 1e100, DBL_MAX};
+    uint64_t state = 41 + (uint64_t)suite_chunk;
+    int count = suite_long ? 400000 : 4000;
+    start();
+    for (size_t i = 0; i < sizeof directed / sizeof directed[0]; i++)
+        for (int sign = -1; sign < 2; sign += 2) {
+            point64(sign * directed[i]);
+            point64(sign * nextafter(directed[i], 0));
+        }
+    for (int i = 0; i < count; i++) {
+        static const double widths[] = {1, 5, 40, 750};
+        point64((2 * random_unit(&state) - 1) * widths[i % 4]);
+        if (i % 4 == 0)
+            point64(ldexp(2 * random_unit(&state) - 1, -(int)(random_u64(&state) % 64)));
+    }
+    report("f64", worst64);
+}
+
+/* The double reference against the definition in MPFR, in ULP of f32: what the f32 figures can be wrong by. */
+static void reference(void)
+{
+    uint64_t state = 7;
+    double most = 0;
+    char where[64] = "";
+    mpfr_t out;
+    truth_start();
+    mpfr_init2(out, TRUTH_BITS);
+    for (int i = 0; i < 500; i++) {
+        double u = (float)(i % 3 ? (2 * random_unit(&state) - 1) * 100 : ldexp(random_normal(&state), -(i % 30)));
+        struct f64_shared shared = f64_shared_of(u);
+        for (int c = 0; c < CONFIGS; c++) {
+            struct f64_term t = f64_term_of(&shared, configs[c].gamma);
+            double got[OUTPUTS] = {t.value, t.first, t.second};
+            for (int o = 0; o < OUTPUTS; o++) {
+                truth_derivative(out, u, configs[c].gamma, o);
+                double wanted = mpfr_get_d(out, MPFR_RNDN);
+                double unit = o == 2 ? t.terms * 0x1p-24 : ulp32(wanted);
+                if (fabs(wanted) < FLT_MIN)
+                    continue;
+                if (fabs(got[o] - wanted) / unit > most) {
+                    most = fabs(got[o] - wanted) / unit;
+                    snprintf(where, sizeof where, "u=%.17g gamma=%g %s", u, configs[c].gamma, output_names[o]);
+                }
+            }
+        }
+    }
+    figure_max("reference.ulp32", most, where);
+    CHECK(most < 1e-5, "the reference is %.3g ULP from the definition at %s", most, where);
+}
+
+SUITE({"reference", reference}, {"f32", f32}, {"f64", f64})

@@ -1,0 +1,185 @@
+/* The same bits whatever the thread count, the alignment, the position, the repetition and, with FMA, the vector width;
+ * and the hashes by which a change of bits between versions shows (lines HASH KEY SHA256, compared by run.py). */
+#include <pthread.h>
+
+#include "arena.h"
+#include "sha256.h"
+
+static int is_multithreaded(enum call_entry entry)
+{
+    return entry <= CALL_SHARD_SOFTMAX;
+}
+
+/* Runs the call of that entry and seed in fresh memory; returns the hash of its outputs. */
+static uint64_t hash_of(enum call_entry entry, uint64_t seed, const struct call_limits *limits, int canonical)
+{
+    struct source s = {NULL, 0, seed};
+    struct heap heap = {.used = 0};
+    struct call c;
+    call_make(&c, entry, &s, limits, heap_take, &heap);
+    int32_t status = call_run(&c);
+    CHECK(status == FOCAL_OK || status == FOCAL_ERROR_UNSUPPORTED, "%s seed %llu: %s", call_name(entry),
+          (unsigned long long)seed, focal_last_error());
+    uint64_t hash = call_hash(&c, canonical);
+    heap_free(&heap);
+    return hash;
+}
+
+/* 1 against 2..64 threads, over sizes on both sides of every block; again and again. */
+static void threads(void)
+{
+    static const int64_t sizes[] = {1, 63, 4097, 100003, 1000000 - 17, 1000000 + 17};
+    int repeats = suite_long ? 100 : 1;
+    double compared = 0;
+    for (int entry = 0; entry < CALL_ENTRIES; entry++)
+        for (int size = 0; size < 6; size++)
+            for (uint64_t seed = 0; seed < 3; seed++) {
+                int64_t n = sizes[size];
+                struct call_limits limits = {.elements = n * 8, .exact = n, .threads = 1};
+                if (!is_multithreaded(entry) || (size > 3 && seed))
+                    continue;
+                uint64_t alone = hash_of(entry, seed, &limits, 0);
+                for (int i = 0; i < repeats; i++)
+                    for (int t = 2; t <= 64; t += t < 8 || suite_long || size < 3 ? 1 : 1 + t / 2) {
+                        limits.threads = t;
+                        CHECK(hash_of(entry, seed, &limits, 0) == alone, "%s seed %llu n=%lld: %d threads differ from one",
+                              call_name(entry), (unsigned long long)seed, (long long)n, t);
+                        compared++;
+                    }
+            }
+    figure_sum("threads.comparisons", compared);
+}
+
+/* Buffers at every offset 0..63 from a page, every tail 0..129: the bits of the aligned call. */
+static void alignment(void)
+{
+    static struct arena arena;
+    double compared = 0;
+    arena_open(&arena);
+    arena_catch_faults();
+    for (int entry = 0; entry < CALL_ENTRIES; entry++)
+        for (int64_t n = 0; n < 130; n++) {
+            struct call_limits limits = {.elements = 4096, .exact = n, .threads = 1};
+            uint64_t first = 0;
+            for (size_t offset = 0; offset < 64; offset += suite_long || n % 16 == 1 ? 1 : 13) {
+                struct source s = {NULL, 0, (uint64_t)n};
+                struct call c;
+                arena_reset(&arena, 0, offset);
+                call_make(&c, entry, &s, &limits, arena_take, &arena);
+                call_run(&c);
+                uint64_t hash = call_hash(&c, 0);
+                if (offset == 0)
+                    first = hash;
+                CHECK(hash == first, "%s n=%lld: offset %zu differs", call_name(entry), (long long)n, offset);
+                compared++;
+            }
+        }
+    figure_sum("alignment.comparisons", compared);
+}
+
+/* Elements of a slice against the same elements of the whole, for every start and length: position and tail. */
+static void slices(void)
+{
+    enum { N = 700, K = 5, LENGTHS = 130 };
+    static float scores[N * K], targets[N * K], whole[3][N * K], part[3][N * K];
+    static int32_t labels[N];
+    static const double gammas[] = {2, 1.5, .7};
+    uint64_t state = 3;
+    double compared = 0;
+    for (int i = 0; i < N * K; i++) {
+        scores[i] = (float)(8 * random_unit(&state) - 4);
+        targets[i] = (float)(i % 3 == 0);
+        labels[i / K] = (int32_t)(i * 7 / K % K);
+    }
+    for (int softmax = 0; softmax < 2; softmax++)
+        for (int g = 0; g < 3; g++) {
+            int k = softmax ? K : 1;
+            focal_args a;
+            focal_args_init(&a, sizeof a);
+            a.classes = k;
+            a.threads = 1;
+            a.gamma = gammas[g];
+            a.target_kind = softmax ? FOCAL_TARGETS_LABELS : FOCAL_TARGETS_DENSE;
+            a.target_dtype = softmax ? FOCAL_DTYPE_I32 : FOCAL_DTYPE_F32;
+            for (int start = -1; start < LENGTHS; start++)
+                for (int n = start < 0 ? N : 0; n < (start < 0 ? N + 1 : LENGTHS); n++) {
+                    int at = start < 0 ? 0 : start;
+                    float(*to)[N * K] = start < 0 ? whole : part;
+                    a.outer = n;
+                    a.scores = scores + at * k;
+                    a.targets = softmax ? (const void *)(labels + at) : targets + at;
+                    a.loss = to[0];
+                    a.grad = to[1];
+                    a.hess = to[2];
+                    CHECK_OK(softmax ? focal_softmax(&a) : focal_sigmoid(&a));
+                    for (int o = 0; o < 3 && start >= 0; o++) {
+                        int width = o == 0 ? 1 : k;
+                        CHECK(!memcmp(part[o], whole[o] + at * width, sizeof(float) * (size_t)(n * width)),
+                              "softmax %d gamma %g: output %d of [%d, %d) differs from the whole", softmax, gammas[g], o, at,
+                              at + n);
+                        compared++;
+                    }
+                }
+        }
+    figure_sum("slices.comparisons", compared);
+}
+
+/* Each ISA against the others: all with FMA (every one but plain x86-64) give the same bits. */
+static void isas(void)
+{
+    const char *names[SUITE_ISAS];
+    int count = suite_isas(names), with_fma = 0;
+    double compared = 0, baseline_equal = 0, baseline = 0;
+    for (int i = 0; i < count; i++)
+        with_fma += strcmp(names[i], "x86-64") != 0;
+    for (int entry = 0; entry < CALL_ENTRIES; entry++)
+        for (uint64_t seed = 0; seed < (suite_long ? 20000u : 1000u); seed++) {
+            struct call_limits limits = {.elements = 3000, .exact = -1, .threads = 1};
+            uint64_t first = 0, plain = 0;
+            int known = 0;
+            for (int i = 0; i < count; i++) {
+                CHECK_OK(focal_set_isa(names[i]));
+                uint64_t hash = hash_of(entry, seed, &limits, 1);
+                if (!strcmp(names[i], "x86-64")) {
+                    plain = hash;
+                    continue;
+                }
+                if (known++) {
+                    CHECK(hash == first, "%s seed %llu: %s differs", call_name(entry), (unsigned long long)seed, names[i]);
+                    compared++;
+                }
+                first = known == 1 ? hash : first;
+            }
+            baseline++;
+            baseline_equal += plain == first;
+        }
+    focal_set_isa(NULL);
+    figure_sum("isas.comparisons", compared);
+    figure_max("isas.with_fma", with_fma, focal_available_isas());
+    if (with_fma < 2)
+        SKIP("one ISA with FMA on this machine");
+}
+
+/* The kept hashes: per entry point and ISA kind, SHA-256 over the outputs of a thousand calls. */
+static void hashes(void)
+{
+    const char *names[SUITE_ISAS];
+    int count = suite_isas(names);
+    for (int i = 0; i < count; i++)
+        for (int entry = 0; entry < CALL_INFORMATION; entry++) {
+            struct sha256 sum;
+            char text[65];
+            sha256_start(&sum);
+            CHECK_OK(focal_set_isa(names[i]));
+            for (uint64_t seed = 0; seed < 300; seed++) {
+                struct call_limits limits = {.elements = 2000, .exact = -1, .threads = 1};
+                uint64_t hash = hash_of(entry, seed, &limits, 1);
+                sha256_add(&sum, &hash, sizeof hash);
+            }
+            sha256_text(&sum, text);
+            printf("HASH %s/%s %s\n", strcmp(names[i], "x86-64") ? "fma" : "no-fma", call_name(entry), text);
+        }
+    focal_set_isa(NULL);
+}
+
+SUITE({"threads", threads}, {"alignment", alignment}, {"slices", slices}, {"isas", isas}, {"hashes", hashes})

@@ -1,0 +1,276 @@
+"""Run the promises of promises.toml and write down what they measured.
+
+    run.py short                 every promise of the short tier (a few minutes)
+    run.py long                  the long tier; stop it at will, the next run goes on where it was
+    run.py short A2 C1           these promises only
+    run.py --record ...          also keep the figures in figures.json and write Tests/PROMISES.md from them
+    run.py --page                write Tests/PROMISES.md from figures.json and run nothing
+
+A promise names a command; the command prints lines `FIGURE merge key value [where]` (suite.h) and exits 0 if the promise
+holds.  Results go to build/trust/results.json, the output of every run to build/trust/log/, the progress of a long run to
+build/trust/state/.  Exit status: 0 if everything that ran held.
+"""
+
+import argparse
+import datetime
+import fnmatch
+import hashlib
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+BUILD = ROOT / "build" / "trust"
+FIGURES = HERE / "figures.json"
+PAGE = HERE.parent / "PROMISES.md"
+MERGE = {"max": max, "min": min, "sum": lambda a, b: a + b, "last": lambda a, b: b}
+
+
+def load_promises():
+    """The table, and a check that no id is used twice."""
+    promises = tomllib.loads((HERE / "promises.toml").read_text())["promise"]
+    ids = [promise["id"] for promise in promises]
+    assert len(ids) == len(set(ids)), "an id is used twice in promises.toml"
+    return promises
+
+
+def machine():
+    """Where a figure was taken: CPU model and what the library can run on it."""
+    model = platform.processor() or platform.machine()
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            model = line.split(":", 1)[1].strip()
+            break
+    flags = Path("/proc/cpuinfo").read_text()
+    best = "AVX-512" if "avx512vl" in flags else "AVX2" if "avx2" in flags else platform.machine()
+    return f"{model}, {best}"
+
+
+def library_hash():
+    """Identifies the library that was tested, so that a long run is not continued with another one."""
+    return hashlib.sha256((ROOT / "build/lib/libfocalloss.so").read_bytes()).hexdigest()[:16]
+
+
+def make(targets):
+    """Builds test programs; the Makefile beside this file knows how."""
+    command = ["make", "-s", "--no-print-directory", "-f", str(HERE / "Makefile"), *targets]
+    return subprocess.run(command, cwd=ROOT).returncode == 0
+
+
+def environment(promise):
+    """The environment of a promise's command."""
+    result = dict(os.environ, SWIFT_BACKTRACE="enable=no", FOCALLOSS_LIBRARY=str(ROOT / "build/lib/libfocalloss.so"))
+    result["PYTHONPATH"] = str(ROOT / "bindings/python/src")
+    result.update({key: value.format(root=ROOT, trust=BUILD) for key, value in promise.get("env", {}).items()})
+    return result
+
+
+class Outcome:
+    """What one promise's runs gave, merged over its chunks."""
+
+    def __init__(self, figures=None):
+        self.held = True
+        self.figures = figures or {}
+        self.skipped = []
+
+    def read(self, output):
+        """Takes the figures, hashes and skips out of a program's output."""
+        for line in output.splitlines():
+            words = line.split(maxsplit=4)
+            if words[:1] == ["FIGURE"]:
+                self.add(words[1], words[2], float(words[3]), words[4] if len(words) > 4 else "")
+            elif words[:1] == ["SKIP"]:
+                self.skipped.append(line[5:])
+
+    def add(self, merge, key, value, where):
+        """Merges one figure in; `where` follows the value that was kept."""
+        if key in self.figures:
+            old = self.figures[key]
+            merged = MERGE[merge](old["value"], value)
+            self.figures[key] = {"merge": merge, "value": merged, "where": where if merged == value else old["where"]}
+        else:
+            self.figures[key] = {"merge": merge, "value": value, "where": where}
+
+
+def run_once(promise, tier, chunk, chunks, log):
+    """One command; returns (exit status, output).  Its standard error is progress and goes through."""
+    command = promise["run"].format(bin=BUILD / "bin", trust=BUILD, root=ROOT, here=HERE, python=ROOT / ".venv/bin/python")
+    words = shlex.split(command)
+    if tier == "long":
+        words += promise.get("long_arguments", ["--long"])
+        if chunks > 1:
+            words += ["--chunk", str(chunk), "--chunks", str(chunks)]
+    limit = promise.get("seconds", 300) if tier == "short" else None
+    try:
+        done = subprocess.run(words, cwd=ROOT, env=environment(promise), stdout=subprocess.PIPE, text=True,
+                              errors="replace", stderr=None if tier == "long" else subprocess.STDOUT, timeout=limit)
+        status, output = done.returncode, done.stdout
+    except subprocess.TimeoutExpired as late:
+        status, output = -1, (late.stdout or b"").decode(errors="replace") + f"\nFAIL not done after {limit} s\n"
+    log.write(output)
+    return status, output
+
+
+def run_promise(promise, tier):
+    """Runs one promise, chunk after chunk in the long tier; returns its Outcome and the seconds it took."""
+    started = time.time()
+    chunks = promise.get("chunks", 1) if tier == "long" else 1
+    state_path = BUILD / "state" / f"{promise['id']}.json"
+    state = {"library": library_hash(), "next": 0, "figures": {}}
+    if tier == "long" and chunks > 1 and state_path.exists():
+        kept = json.loads(state_path.read_text())
+        state = kept if kept["library"] == state["library"] else state
+    outcome = Outcome(state["figures"])
+    with open(BUILD / "log" / f"{promise['id']}.{tier}.log", "a" if state["next"] else "w") as log:
+        for chunk in range(state["next"], chunks):
+            status, output = run_once(promise, tier, chunk, chunks, log)
+            outcome.read(output)
+            if status != 0:
+                outcome.held = False
+                print_tail(promise, output)
+                break
+            if chunks > 1:
+                state.update(next=chunk + 1, figures=outcome.figures)
+                state_path.write_text(json.dumps(state))
+                print(f"    {promise['id']} chunk {chunk + 1} of {chunks}, {time.time() - started:.0f} s", flush=True)
+    if tier == "long" and chunks > 1 and outcome.held:
+        state_path.unlink(missing_ok=True)
+    return outcome, time.time() - started
+
+
+def print_tail(promise, output):
+    """The lines that say what went wrong."""
+    lines = [line for line in output.splitlines() if not line.startswith(("FIGURE", "HASH", "ok ", "progress"))]
+    for line in lines[-25:]:
+        print(f"    {line}")
+    print(f"    (all of it: build/trust/log/{promise['id']}.*.log)")
+
+
+def headline(promise, figures):
+    """The few figures that the page shows: name -> (value, where), each over all keys that its pattern matches."""
+    shown = {}
+    for name, patterns in promise.get("figures", {}).items():
+        patterns = [patterns] if isinstance(patterns, str) else patterns
+        matching = [figure for key, figure in figures.items() if any(fnmatch.fnmatch(key, p) for p in patterns)]
+        if not matching:
+            continue
+        merge = matching[0]["merge"]
+        total = matching[0]["value"]
+        for figure in matching[1:]:
+            total = MERGE[merge](total, figure["value"])
+        where = next((figure["where"] for figure in matching if figure["value"] == total), "")
+        shown[name] = (total, where)
+    return shown
+
+
+def show(value):
+    """A figure as the page prints it."""
+    return f"{value:,.0f}" if value == int(value) and abs(value) < 1e15 else f"{value:.4g}"
+
+
+def write_page():
+    """Tests/PROMISES.md, from the table and the recorded figures."""
+    recorded = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
+    lines = ["# Promises", "",
+             "Every promise, the test that would show it broken, and the last figure measured.  Written by",
+             "`Tests/trust/run.py --record`; do not edit.  Run one with `Tests/trust/run.py short ID` (or `long`).", ""]
+    section = None
+    for promise in load_promises():
+        if promise["section"] != section:
+            section = promise["section"]
+            lines += [f"## {section}", "", "| id | promise | test | figure | taken |", "|---|---|---|---|---|"]
+        cells = []
+        for tier in ("short", "long"):
+            result = recorded.get(promise["id"], {}).get(tier)
+            if tier not in promise["tier"]:
+                continue
+            if not result:
+                cells.append((f"{tier}: not run yet", ""))
+                continue
+            figures = "; ".join(f"{name} {show(value)}" + (f" ({where})" if where else "")
+                                for name, (value, where) in result["shown"].items())
+            verdict = "holds" if result["held"] else "**does not hold**"
+            skipped = f"; skipped: {'; '.join(result['skipped'])}" if result["skipped"] else ""
+            cells.append((f"{tier}: {verdict}{', ' + figures if figures else ''}{skipped}",
+                          f"{result['date']}, {result['machine']}, {result['commit']}"))
+        row = [promise["id"], promise["promise"], f"`{promise['run'].replace('{bin}/', '').replace('{here}/', '')}`",
+               "<br>".join(cell[0] for cell in cells), "<br>".join(cell[1] for cell in cells)]
+        lines.append("| " + " | ".join(text.replace("|", "\\|") for text in row) + " |")
+        following = promise.get("note")
+        if following:
+            lines[-1] = lines[-1][:-2] + "<br>" + following + " |"
+    spaced = []
+    for line in lines:
+        if line.startswith("## ") and spaced[-1]:
+            spaced.append("")
+        spaced.append(line)
+    PAGE.write_text("\n".join(spaced) + "\n")
+
+
+def record(results):
+    """Keeps these results in figures.json, the memory behind the page."""
+    recorded = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
+    for key, tiers in results.items():
+        recorded.setdefault(key, {}).update(tiers)
+    known = {promise["id"] for promise in load_promises()}
+    recorded = {key: recorded[key] for key in sorted(recorded) if key in known}
+    FIGURES.write_text(json.dumps(recorded, indent=1) + "\n")
+    write_page()
+
+
+def result_of(promise, outcome, seconds):
+    """What is kept of an outcome."""
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    return {"held": outcome.held, "shown": headline(promise, outcome.figures), "skipped": outcome.skipped,
+            "seconds": round(seconds, 1), "date": datetime.date.today().isoformat(), "machine": machine(),
+            "commit": commit or "no commit"}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tier", nargs="?", choices=("short", "long"), default="short")
+    parser.add_argument("ids", nargs="*", help="promises, by id or pattern (A*); all of the tier if none")
+    parser.add_argument("--record", action="store_true", help="keep the figures and write the page")
+    parser.add_argument("--page", action="store_true", help="write the page, run nothing")
+    options = parser.parse_args()
+    if options.page:
+        write_page()
+        return 0
+    for folder in ("log", "state"):
+        (BUILD / folder).mkdir(parents=True, exist_ok=True)
+    chosen = [promise for promise in load_promises()
+              if any(fnmatch.fnmatch(promise["id"], pattern) for pattern in options.ids)
+              or (not options.ids and options.tier in promise["tier"])]
+    if not chosen:
+        parser.error("no such promise")
+    results, failed = {}, []
+    for number, promise in enumerate(chosen, 1):
+        if promise.get("build") and not make(promise["build"]):
+            print(f"[{number}/{len(chosen)}] {promise['id']} cannot be built", flush=True)
+            failed.append(promise["id"])
+            continue
+        outcome, seconds = run_promise(promise, options.tier)
+        verdict = "holds" if outcome.held else "DOES NOT HOLD"
+        skips = f" (skipped: {'; '.join(outcome.skipped)})" if outcome.skipped else ""
+        figures = ", ".join(f"{name} {show(value)}" for name, (value, _) in headline(promise, outcome.figures).items())
+        print(f"[{number}/{len(chosen)}] {promise['id']:4} {verdict} {seconds:6.1f} s  {promise['run']}  {figures}{skips}",
+              flush=True)
+        results[promise["id"]] = {options.tier: result_of(promise, outcome, seconds)}
+        if not outcome.held:
+            failed.append(promise["id"])
+        (BUILD / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+        if options.record:
+            record({promise["id"]: results[promise["id"]]})
+    print(f"{len(chosen) - len(failed)} of {len(chosen)} promises hold" + (f"; not: {', '.join(failed)}" if failed else ""))
+    return bool(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
