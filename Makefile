@@ -171,16 +171,16 @@ uninstall: ## Remove what install put there
 
 # ---- What a newcomer runs -------------------------------------------------------------------------------------------
 
-VENV := .venv
-PY   := $(VENV)/bin/python
+PY      := .venv/bin/python
+PACKAGE := bindings/python/src/focalloss
 
 setup: ## Install what the tests, the demo and the examples need (Debian packages; Python ones into .venv)
 	@sh Tests/setup.sh
 .PHONY: setup
 
-python: lib ## Put the library where the Python package looks for it, and the package into .venv
-	@mkdir -p bindings/python/src/focalloss/lib
-	@ln -sfr $(LIB)/$(SONAME) bindings/python/src/focalloss/lib/$(SONAME)
+python: lib ## Make `import focalloss` work in .venv, with the library that was just built
+	@mkdir -p $(PACKAGE)/lib
+	@ln -sfr $(LIB)/$(SONAME) $(PACKAGE)/lib/$(SONAME)
 	@$(PY) -c 'import focalloss' 2>/dev/null || $(PY) -m pip install -q --no-deps -e bindings/python
 .PHONY: python
 
@@ -197,6 +197,16 @@ $(BUILD)/examples/%: bindings/c/%.cpp $(HEADER) $(SHARED) $(LINKS)
 	@mkdir -p $(@D)
 	$(call run,CXX   $@) $(CXX) $(CXXFLAGS) -std=c++11 $(WARNINGS) $< $(FOR_EXAMPLE) -o $@
 .PHONY: examples
+
+demo: ## Train on real tables with rare classes, in C and in Python; compare the losses; draw pictures
+	@sh Tests/setup.sh demo
+	@$(MAKE) --no-print-directory python $(BUILD)/examples/train
+	@$(PY) bindings/python/examples/tables.py $(BUILD)/data
+	@$(PY) bindings/python/examples/demo.py $(BUILD)/examples/train $(BUILD)/data $(BUILD)/demo
+	@$(PY) -m focalloss plot $(BUILD)/demo/curves.png
+pictures: python ## Draw docs/images/curves.png again
+	@$(PY) -m focalloss plot docs/images/curves.png
+.PHONY: demo pictures
 
 test: ## Everything that a change must pass, in under 15 minutes
 	@sh Tests/setup.sh
@@ -217,5 +227,5 @@ dist: ## Pack the sources into build/dist, with their checksum
 	git archive --format=tar --prefix=libfocalloss-$(VERSION)/ HEAD | gzip -n9 >$(BUILD)/dist/libfocalloss-$(VERSION).tar.gz
 	cd $(BUILD)/dist && sha256sum libfocalloss-$(VERSION).tar.gz >SHA256SUMS
 clean: ## Remove what was built
-	rm -rf $(BUILD) .build bindings/python/src/focalloss/lib
+	rm -rf $(BUILD) .build $(PACKAGE)/lib
 .PHONY: dist clean
