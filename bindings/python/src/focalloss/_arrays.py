@@ -18,7 +18,7 @@ import numpy
 
 from ._abi import DTYPE, buffer_address
 
-_CODES = {
+CODES = {
     numpy.dtype(name): DTYPE[code]
     for name, code in {
         "float32": "f32",
@@ -47,7 +47,7 @@ _DLPACK_CPU = 1
 
 def code_of(dtype) -> int | None:
     """The library's code of a numpy dtype, or None. A bool is U8; bfloat16 is known by its name (ml_dtypes)."""
-    code = _CODES.get(dtype)
+    code = CODES.get(dtype)
     if code is None and dtype.itemsize == 2 and dtype.name == "bfloat16":
         return DTYPE["bf16"]
     return code
@@ -55,7 +55,7 @@ def code_of(dtype) -> int | None:
 
 def dtype_code(array) -> int:
     """The same of an array that has been through as_input or as_output."""
-    return _CODES.get(array.dtype) or code_of(array.dtype)
+    return CODES.get(array.dtype) or code_of(array.dtype)
 
 
 def address(array) -> int:
@@ -103,7 +103,7 @@ def as_input(x, name: str, accepted: frozenset, copy: bool = False):
     TypeError: dtype or byte order. ValueError: not contiguous. Both name the argument.
     """
     array = view(x, name)
-    if _CODES.get(array.dtype) in accepted and array.flags.c_contiguous:
+    if CODES.get(array.dtype) in accepted and array.flags.c_contiguous:
         return array
     if code_of(array.dtype) not in accepted:
         if not copy and not _is_plain(x):
@@ -130,9 +130,9 @@ def _converted(array, name: str, accepted: frozenset):
     if code_of(native) in accepted:
         return array.astype(native)
     for kinds, target in (("iub", _INTEGERS), ("iubf", _FLOATS)):
-        if native.kind in kinds and _CODES[target] in accepted:
+        if native.kind in kinds and CODES[target] in accepted:
             return array.astype(target)
-    if code_of(native) == DTYPE["bf16"] and _CODES[_FLOATS] in accepted:
+    if code_of(native) == DTYPE["bf16"] and CODES[_FLOATS] in accepted:
         return array.astype(_FLOATS)
     raise TypeError(_dtype_message(array.dtype, name, accepted))
 

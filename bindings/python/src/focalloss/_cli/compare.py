@@ -21,12 +21,10 @@ from . import plot, tables
 from .models import Loss, Model, losses
 
 PENALTIES = (1e-1, 1e-2, 1e-3, 1e-4)
-WIDTH = 100  # of the output where no terminal says
 
 
 def run(options) -> None:
     console = Console()
-    console = console if console.is_terminal else Console(width=WIDTH)
     features, targets, positive = tables.read(options.file, options.target, options.positive)
     share = targets.mean()
     rarest = int(min(targets.sum(), (1 - targets).sum()))
@@ -75,7 +73,7 @@ def cross_validate(features, targets, options, console) -> list[Result]:
             encoder = tables.encoder(features).fit(features[train])
             parts = [encoder.transform(features[rows]).astype(numpy.float64) for rows in (train, test)]
             for result in results:
-                progress.update(task, description=f"{result.loss.name:27}")
+                progress.update(task, description=f"{result.loss.name:25}")
                 began = time.perf_counter()
                 model = best_model(parts[0], targets[train], result.loss, options)
                 result.add(targets[test], model.scores(parts[1]), time.perf_counter() - began)
@@ -99,9 +97,10 @@ def best_model(features, targets, loss: Loss, options) -> Model:
 
 
 def table_of(results: list[Result]) -> Table:
-    table = Table(title="Mean and standard deviation over the folds; best average precision in bold", box=box.SIMPLE)
+    title = "Mean and standard deviation over the folds; best average precision in bold"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE, padding=0)
     table.add_column("loss", no_wrap=True)
-    for name in ("gamma", "alpha", "average precision", "ROC AUC", "log loss", "seconds"):
+    for name in ("gamma", "alpha", "avg. precision", "ROC AUC", "log loss", "sec."):
         table.add_column(name, justify="right", no_wrap=True)
     best = best_of(results)
     for result in results:

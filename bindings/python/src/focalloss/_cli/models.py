@@ -45,9 +45,9 @@ class Loss:
 
 
 def losses(targets, alphas, gammas) -> list[Loss]:
-    """Cross-entropy, cross-entropy with both classes weighing the same, and the grid of focal losses."""
+    """Cross-entropy, cross-entropy whose two classes weigh the same in all, and the grid of focal losses."""
     prior = targets.mean()
-    plain = [Loss("cross-entropy"), Loss("weighted cross-entropy", pos_weight=(1 - prior) / prior)]
+    plain = [Loss("cross-entropy"), Loss("weighted CE", pos_weight=(1 - prior) / prior)]
     return plain + [Loss("focal", alpha, gamma) for gamma in gammas for alpha in alphas]
 
 

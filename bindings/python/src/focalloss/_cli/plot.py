@@ -55,7 +55,7 @@ def precision_recall(path: str, lines: dict, prior: float) -> str:
             axes.step(recall, precision, where="post", color=color, label=label)
         axes.axhline(prior, color="0.5", linestyle=":", linewidth=1, label=f"guessing, {prior:.3g}")
         axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
-        axes.legend(loc="upper right", fontsize="small")
+        axes.legend(loc="upper right", fontsize="small", title="average precision", title_fontsize="small")
         return _save(figure, path)
 
 
