@@ -56,7 +56,7 @@ def figures(results):
 
 
 def add_section(report, name, c, python):
-    """One table's rows, under its name and positives/samples."""
+    """One table's rows, under its name."""
     classes = tables.load(name)[1]
     report.add_row(f"[bold]{name}[/] {classes.sum()}/{len(classes)}")
     rows = [c[loss] + figures(python[loss]) for loss in python]
@@ -69,12 +69,12 @@ def add_section(report, name, c, python):
 
 
 def new_report():
-    report = Table(box=SIMPLE_HEAD, pad_edge=False, title_justify="left", title=(
-        f"Test figures, mean of {train.SPLITS} splits.  AP: average precision.  AUC: area under the ROC curve.  ms: "
-        f"milliseconds an epoch.\nlogit: logistic regression.  net: one hidden layer of {train.HIDDEN}.  Bold: the best "
-        "of its column."))
+    report = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1), title_justify="left", title=(
+        f"Test figures, mean of {train.SPLITS} splits.  Beside each table's name: positives/samples.\n"
+        f"C, Py: trained in C, in Python.  logit: logistic regression; net: one hidden layer of {train.HIDDEN}.\n"
+        "AP: average precision; AUC: area under the ROC curve; ms: milliseconds an epoch.  Bold: the column's best."))
     report.add_column("\n\nloss", no_wrap=True)
-    for language in ("C", "Python"):
+    for language in ("C", "Py"):
         for model in MODELS:
             for figure in ("AP", "AUC", "ms"):
                 report.add_column(f"{language}\n{model}\n{figure}", justify="right", no_wrap=True)
