@@ -144,7 +144,7 @@ INSTALL      ?= install
 
 # Both packages find their files from where they lie themselves, so that an installed tree may be moved.
 relative = $(shell realpath -ms --relative-to=$(1) $(2))
-CONFIGURE = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@MAJOR_MINOR@|$(basename $(VERSION))|g' -e 's|@SONAME@|$(SONAME)|g' \
+CONFIGURE = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@MAJOR@|$(call version,MAJOR)|g' -e 's|@SONAME@|$(SONAME)|g' \
 	-e 's|@PC_PREFIX@|$${pcfiledir}/$(call relative,$(PKGCONFIGDIR),$(PREFIX))|' \
 	-e 's|@PC_LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))|' \
 	-e 's|@PC_INCLUDEDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))|' \
