@@ -62,6 +62,7 @@ all: lib
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
+	@echo '  V=1 shows the commands; PREFIX, LIBDIR, INCLUDEDIR, DESTDIR say where install puts what; -j2 builds in parallel.'
 
 # ---- The library ----------------------------------------------------------------------------------------------------
 
@@ -75,18 +76,23 @@ COMPILE = $(SWIFTC) $(TARGET_$(ARCH)) $(SWIFTFLAGS) -wmo -parse-as-library -swif
 	-enable-experimental-feature Embedded -Xfrontend -enable-stack-protector -Xfrontend -function-sections \
 	-module-cache-path $(BUILD)/module-cache -file-prefix-map $(CURDIR)=. -I include -I Sources/CKernels -I Sources/CSystem
 
+GET_SWIFT = install Swift 6.3 or later from https://www.swift.org/install/linux and put its usr/bin on PATH
+
 # Recompile when the flags or the compiler change.  The tools are looked for here, before the first compilation, so that
 # a missing one is named with its remedy; `sudo make install` of a built library needs none.
 $(OBJ)/flags: FORCE
-	@command -v $(firstword $(SWIFTC)) >/dev/null || test -e $(SHARED) || { echo "make: no Swift compiler ($(SWIFTC)): install Swift 6.3 \
-	or later from https://www.swift.org/install/linux and put its usr/bin on PATH" >&2; exit 1; }
+	@$(if $(KERNELS),,echo "make: no kernels for $(ARCH): ARCH is x86_64 or aarch64" >&2; exit 1)
 	@command -v $(firstword $(CC)) >/dev/null || { echo "make: no C compiler ($(CC)): \
 	apt-get install $(if $(CROSS),gcc-aarch64-linux-gnu,gcc libc6-dev)" >&2; exit 1; }
-	@$(if $(KERNELS),,echo "make: no kernels for $(ARCH): ARCH is x86_64 or aarch64" >&2; exit 1)
-	@mkdir -p $(OBJ) $(LIB)
-	@if command -v $(firstword $(SWIFTC)) >/dev/null; then \
+	@if ! command -v $(firstword $(SWIFTC)) >/dev/null; then \
+		test -e $(SHARED) || { echo "make: no Swift compiler ($(SWIFTC)): $(GET_SWIFT)" >&2; exit 1; }; \
+	else \
+		mkdir -p $(OBJ) $(LIB); \
 		{ echo '$(COMPILE)'; $(SWIFTC) --version 2>&1; } >$@.new; \
-		if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi; fi
+		grep -Eq 'Swift version (6\.[3-9]|6\.[1-9][0-9]|[7-9]|[1-9][0-9])' $@.new || \
+			{ echo "make: $(SWIFTC) is older than Swift 6.3: $(GET_SWIFT)" >&2; exit 1; }; \
+		if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi; \
+	fi
 FORCE:
 .PHONY: FORCE
 
@@ -200,7 +206,7 @@ $(BUILD)/examples/%: bindings/c/%.cpp $(HEADER) $(SHARED) $(LINKS)
 
 demo: ## Train on real tables with rare classes, in C and in Python; compare the losses; draw pictures
 	@sh Tests/setup.sh demo
-	@$(MAKE) --no-print-directory python $(BUILD)/examples/train
+	@$(MAKE) --no-print-directory -j$(shell nproc) python $(BUILD)/examples/train
 	@$(PY) bindings/python/examples/tables.py $(BUILD)/data
 	@$(PY) bindings/python/examples/demo.py $(BUILD)/examples/train $(BUILD)/data $(BUILD)/demo
 	@$(PY) -m focalloss plot $(BUILD)/demo/curves.png
@@ -210,15 +216,15 @@ pictures: python ## Draw docs/images/curves.png again
 
 test: ## Everything that a change must pass, in under 15 minutes
 	@sh Tests/setup.sh
-	@$(MAKE) --no-print-directory lib examples python
+	@$(MAKE) --no-print-directory -j$(shell nproc) lib examples python
 	@sh Tests/run.sh short
 test-long: ## The long tier: every float32, hours of fuzzing (see CONTRIBUTING.md)
 	@sh Tests/setup.sh
-	@$(MAKE) --no-print-directory lib examples python
+	@$(MAKE) --no-print-directory -j$(shell nproc) lib examples python
 	@sh Tests/run.sh long
 bench: ## Measure against everything that is installed (2 minutes; FULL=1 for all shapes)
 	@sh Tests/setup.sh bench
-	@$(MAKE) --no-print-directory lib python
+	@$(MAKE) --no-print-directory -j$(shell nproc) lib python
 	@$(PY) Benchmarks/run.py $(if $(FULL),--full)
 .PHONY: test test-long bench
 

@@ -40,6 +40,14 @@ def test_a_missing_tool_is_one_line_with_its_remedy(copy, setting, tool, remedy)
     assert len(said) == 1 and tool in said[0] and remedy in said[0], said
 
 
+def test_an_old_compiler_is_named(copy):
+    old = copy / "swiftc"
+    old.write_text("#!/bin/sh\necho Swift version 5.10.1\n")
+    old.chmod(0o755)
+    said = fails("make", "lib", f"SWIFTC={old}", cwd=copy).splitlines()
+    assert "older than Swift 6.3" in said[0] and "swift.org/install" in said[0], said
+
+
 @pytest.mark.parametrize("missing, remedy", [
     ("swiftc", "swift.org/install"),
     ("python3", "apt-get install python3"),
