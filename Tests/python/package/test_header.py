@@ -76,7 +76,8 @@ def test_new_args_has_the_headers_defaults():
             assert getattr(args, name) == default, name
 
 
-def test_only_abi_touches_ctypes():
+def test_ctypes_stays_in_the_files_that_speak_an_abi():
+    """Ours, and XLA's in `_xla.py`."""
     package = ROOT / "bindings/python/src/focalloss"
-    importers = [path.name for path in package.rglob("*.py") if re.search(r"^\s*(import|from) ctypes", path.read_text(), re.M)]
-    assert importers == ["_abi.py"]
+    importers = {path.name for path in package.rglob("*.py") if re.search(r"^\s*(import|from) ctypes", path.read_text(), re.M)}
+    assert importers - {"_xla.py"} == {"_abi.py"}

@@ -108,9 +108,11 @@ def choice(name: str, value) -> int:
 
 def real(name: str, value) -> float:
     try:
-        return float(value)
+        if not isinstance(value, str):
+            return float(value)
     except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a number; got {value!r}") from None
+        pass
+    raise TypeError(f"{name} must be a number; got {value!r}")
 
 
 def integer(name: str, value, bits: int) -> int:

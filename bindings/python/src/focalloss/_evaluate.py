@@ -29,6 +29,8 @@ _NEEDS = {
 _SCALARS = ("input", "clip", "soft_rule", "label_smoothing", "smoothing_rule", "background_label", "neg_weight")
 _SCALARS += ("divisor", "grad_scale", "hessian_scale", "hessian_floor", "threads")
 
+_NUMBERS = frozenset([float, int])
+
 
 class Family:
     """What differs between sigmoid and softmax: the function, the options, the shape of one loss value."""
@@ -36,14 +38,10 @@ class Family:
     def __init__(self, function, options: type, softmax: bool):
         self.function = function
         self.softmax = softmax
-        names = frozenset(options.__annotations__) | frozenset(_inherited(options))
+        names = options.__annotations__
         self.allowed = {
             want: frozenset(name for name in names if want & _NEEDS.get(name, want)) for want in range(1, 16)
         }
-
-
-def _inherited(options: type):
-    return (name for base in getattr(options, "__orig_bases__", ()) for name in getattr(base, "__annotations__", ()))
 
 
 SIGMOID_FAMILY = Family(SIGMOID, SigmoidOptions, softmax=False)
@@ -78,7 +76,7 @@ def _plain(want: int, logits, targets, alpha, gamma, reduction, hessian):
         return None
     if not (logits.flags.c_contiguous and targets.flags.c_contiguous):
         return None
-    if type(gamma) is not float or not (alpha is None or type(alpha) is float):
+    if type(gamma) not in _NUMBERS or not (alpha is None or type(alpha) in _NUMBERS):
         return None
     args = _abi.new_args()
     args.outer = logits.size
