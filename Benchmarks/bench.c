@@ -1,12 +1,13 @@
-/* bench.c - times libfocalloss, the C peers and the memory floor on one problem, interleaved, and prints JSON.
+/* bench.c - times libfocalloss, the C peers and the memory floor, interleaved, and prints JSON.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- *     bench family=sigmoid outer=16777216 gamma=2 threads=2 contenders=ours,ours:x86-64-v3,avx2_4,floor rounds=15
+ *     bench outer=16777216 gamma=2 threads=2 rounds=15 ours ours:x86-64-v3 avx2_4 floor ours/gamma=1.5 ours/threads=1
  *
- * Every round times each contender once, in turn, so that whatever else the machine does falls on all of them; a sample is
- * as many calls as fill `sample_us`.  Buffers are touched before.  Threads are not pinned, so that a pool and OpenMP are
- * placed by the same kernel.  The library is opened at run time, so that peers can be timed without it. */
+ * KEY=VALUE sets what holds for all contenders; a contender may override it after a slash.  Every round times each
+ * contender once, in turn, so that whatever else the machine does falls on all of them; a sample is as many calls as fill
+ * `sample_us`.  Buffers are touched before, and shared by contenders that have the same.  Threads are not pinned, so that a
+ * pool and OpenMP are placed by the same kernel.  The library is opened at run time, so that peers can be timed without it. */
 #include <dlfcn.h>
 #include <math.h>
 #include <stdio.h>
@@ -18,21 +19,39 @@
 #include "focalloss.h"
 #include "peers/peers.h"
 
-#define MAX_CONTENDERS 16
+#define MAX_CONTENDERS 48
 #define MAX_ROUNDS 1000
 
 typedef struct {
-    const char *family, *dtype, *target, *outputs, *contenders, *library;
-    int64_t outer, classes, inner, alias_mb, rounds, threads;
-    double gamma, alpha, sample_us, seconds;
-} options;
+    char dtype[8], target[16], outputs[8]; /* outputs: l loss, r reduced loss, g gradient, h Hessian */
+    int64_t outer, classes, inner, softmax;
+} shape;
 
-static options opt = {"sigmoid", "f32", "f32", "rg", "ours,floor", "build/lib/libfocalloss.so", 4096, 1, 1, 0, 15, 1, 2.0, 0.25, 300.0, 20.0};
-
-static struct {
+typedef struct {
     void *scores, *targets, *loss, *grad, *hess;
     size_t n, samples, scores_bytes, targets_bytes, loss_bytes, grad_bytes, hess_bytes;
-} buf;
+} buffers;
+
+typedef struct {
+    shape shape;
+    buffers buf;
+    double gamma, alpha;
+    int64_t threads;
+    const char *label;
+    char name[32];
+    const char *isa; /* NULL: the highest */
+    int64_t calls;   /* in one sample */
+    double loss, samples[MAX_ROUNDS];
+} contender;
+
+static struct {
+    const char *library;
+    int64_t alias_mb, rounds;
+    double sample_us, seconds;
+} run = {"build/lib/libfocalloss.so", 0, 15, 300.0, 20.0};
+
+static contender all[MAX_CONTENDERS];
+static double last_loss;
 
 static struct {
     int32_t (*init)(focal_args *, size_t);
@@ -44,8 +63,6 @@ static struct {
     const char *(*last_error)(void);
 } lib;
 
-static double last_loss;
-
 static double now_ns(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -54,20 +71,36 @@ static double now_ns(void) {
 
 /* ---- Options ---- */
 
-static void read_option(const char *key, const char *value) {
-#define TEXT(name) if (!strcmp(key, #name)) { opt.name = value; return; }
-#define WHOLE(name) if (!strcmp(key, #name)) { opt.name = atoll(value); return; }
-#define REAL(name) if (!strcmp(key, #name)) { opt.name = atof(value); return; }
-    TEXT(family) TEXT(dtype) TEXT(target) TEXT(outputs) TEXT(contenders) TEXT(library)
-    WHOLE(outer) WHOLE(classes) WHOLE(inner) WHOLE(alias_mb) WHOLE(rounds) WHOLE(threads)
-    REAL(gamma) REAL(alpha) REAL(sample_us) REAL(seconds)
+static void read_option(contender *c, const char *key, const char *value) {
+#define TEXT(name) if (!strcmp(key, #name)) { snprintf(c->shape.name, sizeof c->shape.name, "%s", value); return; }
+#define SIZE(name) if (!strcmp(key, #name)) { c->shape.name = atoll(value); return; }
+#define OF(where, name, read) if (!strcmp(key, #name)) { where.name = read(value); return; }
+    TEXT(dtype) TEXT(target) TEXT(outputs)
+    SIZE(outer) SIZE(classes) SIZE(inner) SIZE(softmax)
+    OF((*c), gamma, atof) OF((*c), alpha, atof) OF((*c), threads, atoll)
+    OF(run, library,) OF(run, alias_mb, atoll) OF(run, rounds, atoll) OF(run, sample_us, atof) OF(run, seconds, atof)
     fprintf(stderr, "bench: no option %s\n", key);
     exit(2);
 }
 
-static int is_softmax(void) { return !strcmp(opt.family, "softmax"); }
-static int has_labels(void) { return is_softmax() || !strncmp(opt.target, "label", 5); }
-static int wants(char output) { return strchr(opt.outputs, output) != 0; }
+/* "ours:x86-64-v3/gamma=1.5/target=u8" */
+static void read_contender(contender *c, const contender *defaults, char *text) {
+    *c = *defaults;
+    c->label = strdup(text);
+    char *part = strtok(text, "/");
+    char *colon = strchr(part, ':');
+    if (colon && strncmp(part, "floor", 5)) *colon = 0, c->isa = strdup(colon + 1);
+    snprintf(c->name, sizeof c->name, "%s", part);
+    while ((part = strtok(0, "/"))) {
+        char *value = strchr(part, '=');
+        if (!value) { fprintf(stderr, "bench: KEY=VALUE expected, not %s\n", part); exit(2); }
+        *value = 0;
+        read_option(c, part, value + 1);
+    }
+}
+
+static int has_labels(const shape *s) { return s->softmax || !strncmp(s->target, "label", 5); }
+static int wants(const shape *s, char output) { return strchr(s->outputs, output) != 0; }
 
 static int32_t dtype_of(const char *name) {
     static const struct { const char *name; int32_t dtype; } table[] = {
@@ -96,7 +129,8 @@ static uint32_t random32(void) {
 }
 
 /* Roughly normal, standard deviation 2.5. */
-static double random_score(void) {
+static double draw_score(int64_t classes) {
+    (void)classes;
     double s = 0;
     for (int i = 0; i < 4; i++) s += random32() / 4294967296.0 - 0.5;
     return s * 4.33;
@@ -121,7 +155,7 @@ static void store(void *base, size_t i, int32_t dtype, double x) {
 static void *buffer(size_t bytes) {
     const size_t page = 1 << 21, size = (bytes + page - 1) / page * page + page;
     char *base = mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    const size_t piece = (size_t)opt.alias_mb << 20;
+    const size_t piece = (size_t)run.alias_mb << 20;
     if (base == MAP_FAILED) { perror("mmap"); exit(1); }
     if (piece && bytes > piece) {
         const int fd = memfd_create("bench", 0);
@@ -131,44 +165,48 @@ static void *buffer(size_t bytes) {
                      MAP_SHARED | MAP_FIXED | MAP_POPULATE, fd, 0) == MAP_FAILED) { perror("mmap"); exit(1); }
         close(fd);
     } else {
-        touch(base, bytes, (int)opt.threads);
+        touch(base, bytes, 1);
     }
     return base;
 }
 
-static void *values(size_t count, int32_t dtype, double (*draw)(void), size_t *bytes) {
-    const size_t width = size_of(dtype), piece = ((size_t)opt.alias_mb << 20) / width;
+static void *values(size_t count, int32_t dtype, double (*draw)(int64_t), int64_t classes, size_t *bytes) {
+    const size_t width = size_of(dtype), piece = ((size_t)run.alias_mb << 20) / width;
     *bytes = count * width;
     void *base = buffer(*bytes);
     const size_t fill = piece && count > piece ? piece : count, period = fill < 1000003 ? fill : 1000003;
-    for (size_t i = 0; i < period; i++) store(base, i, dtype, draw());
+    for (size_t i = 0; i < period; i++) store(base, i, dtype, draw(classes));
     for (size_t i = period; i < fill; i += period) /* repeated: drawing 10^8 numbers would take longer than the timing */
         memcpy((char *)base + i * width, base, (fill - i < period ? fill - i : period) * width);
     return base;
 }
 
-static double draw_target(void) { return random32() % 20 == 0; }
-static double draw_label(void) { return random32() % (uint32_t)opt.classes; }
+static double draw_target(int64_t classes) { (void)classes; return random32() % 20 == 0; }
+static double draw_label(int64_t classes) { return random32() % (uint32_t)classes; }
 /* RetinaNet: one anchor in a hundred has an object, the rest are background (the label `classes`). */
-static double draw_anchor(void) { return random32() % 100 ? (double)opt.classes : draw_label(); }
+static double draw_anchor(int64_t classes) { return random32() % 100 ? (double)classes : draw_label(classes); }
 
-static void make_buffers(void) {
-    const int32_t score = dtype_of(opt.dtype), target = dtype_of(opt.target);
-    buf.samples = (size_t)(opt.outer * opt.inner);
-    buf.n = buf.samples * (size_t)opt.classes;
-    const size_t out = buf.n * size_of(score);
-    buf.scores = values(buf.n, score, random_score, &buf.scores_bytes);
-    buf.targets = values(has_labels() ? buf.samples : buf.n, target,
-                         is_softmax() ? draw_label : has_labels() ? draw_anchor : draw_target, &buf.targets_bytes);
-    if (wants('l')) buf.loss = buffer(buf.loss_bytes = is_softmax() ? buf.samples * size_of(score) : out);
-    if (wants('g')) buf.grad = buffer(buf.grad_bytes = out);
-    if (wants('h')) buf.hess = buffer(buf.hess_bytes = out);
+static void make_buffers(contender *c, const contender *others, int count) {
+    const shape *s = &c->shape;
+    for (int i = 0; i < count; i++)
+        if (!memcmp(s, &others[i].shape, sizeof *s)) { c->buf = others[i].buf; return; }
+    const int32_t score = dtype_of(s->dtype), target = dtype_of(s->target);
+    buffers *b = &c->buf;
+    b->samples = (size_t)(s->outer * s->inner);
+    b->n = b->samples * (size_t)s->classes;
+    const size_t out = b->n * size_of(score);
+    b->scores = values(b->n, score, draw_score, 0, &b->scores_bytes);
+    b->targets = values(has_labels(s) ? b->samples : b->n, target,
+                        s->softmax ? draw_label : has_labels(s) ? draw_anchor : draw_target, s->classes, &b->targets_bytes);
+    if (wants(s, 'l')) b->loss = buffer(b->loss_bytes = s->softmax ? b->samples * size_of(score) : out);
+    if (wants(s, 'g')) b->grad = buffer(b->grad_bytes = out);
+    if (wants(s, 'h')) b->hess = buffer(b->hess_bytes = out);
 }
 
 /* ---- Contenders ---- */
 
 static void open_library(void) {
-    void *handle = dlopen(opt.library, RTLD_NOW);
+    void *handle = dlopen(run.library, RTLD_NOW);
     if (!handle) return;
 #define FIND(field, symbol) *(void **)&lib.field = dlsym(handle, symbol)
     FIND(init, "focal_args_init");
@@ -176,81 +214,77 @@ static void open_library(void) {
     FIND(softmax, "focal_softmax");
     FIND(short_f32, "focal_sigmoid_loss_f32");
     FIND(set_isa, "focal_set_isa");
-    FIND(isa, "focal_isa");
     FIND(last_error, "focal_last_error");
 }
 
-static int call_ours(int trusted) {
+static int call_ours(const contender *c, int trusted) {
+    const shape *s = &c->shape;
+    const buffers *b = &c->buf;
     focal_args a;
     double reduced = 0;
     lib.init(&a, sizeof a);
-    a.threads = (int32_t)opt.threads;
-    a.outer = opt.outer, a.classes = opt.classes, a.inner = opt.inner;
-    a.scores = buf.scores, a.score_dtype = dtype_of(opt.dtype);
-    a.targets = buf.targets, a.target_dtype = dtype_of(opt.target);
-    a.target_kind = has_labels() ? FOCAL_TARGETS_LABELS : FOCAL_TARGETS_DENSE;
+    a.threads = (int32_t)c->threads;
+    a.outer = s->outer, a.classes = s->classes, a.inner = s->inner;
+    a.scores = b->scores, a.score_dtype = dtype_of(s->dtype);
+    a.targets = b->targets, a.target_dtype = dtype_of(s->target);
+    a.target_kind = has_labels(s) ? FOCAL_TARGETS_LABELS : FOCAL_TARGETS_DENSE;
     a.target_check = trusted ? FOCAL_TARGETS_TRUSTED : FOCAL_TARGETS_CHECKED;
-    if (has_labels() && !is_softmax()) a.background_label = opt.classes;
-    a.gamma = opt.gamma, a.alpha = opt.alpha;
-    a.loss = buf.loss, a.grad = buf.grad, a.hess = buf.hess;
+    if (has_labels(s) && !s->softmax) a.background_label = s->classes;
+    a.gamma = c->gamma, a.alpha = c->alpha;
+    a.loss = b->loss, a.grad = b->grad, a.hess = b->hess;
     a.hessian = FOCAL_HESSIAN_GAUSS_NEWTON;
-    if (wants('r')) a.reduction = FOCAL_REDUCTION_SUM, a.reduced_loss = &reduced;
-    const int32_t status = is_softmax() ? lib.softmax(&a) : lib.sigmoid(&a);
+    if (wants(s, 'r')) a.reduction = FOCAL_REDUCTION_SUM, a.reduced_loss = &reduced;
+    const int32_t status = s->softmax ? lib.softmax(&a) : lib.sigmoid(&a);
     last_loss = reduced;
     return status == FOCAL_OK;
 }
 
-static int call_short(void) {
+static int call_short(const contender *c) {
+    const buffers *b = &c->buf;
     float loss = 0;
-    const int32_t status = lib.short_f32(buf.scores, buf.targets, buf.n, opt.alpha, opt.gamma, FOCAL_REDUCTION_SUM, &loss, buf.grad);
+    const int32_t status = lib.short_f32(b->scores, b->targets, b->n, c->alpha, c->gamma, FOCAL_REDUCTION_SUM, &loss, b->grad);
     last_loss = loss;
     return status == FOCAL_OK;
 }
 
-static int call_floor(int streaming) {
-    /* Outputs are all as wide as the scores, so two of them stand for three when the Hessian is asked for, too. */
-    const int both = wants('g') && wants('h');
-    floor_streams s = {buf.scores, buf.targets, buf.grad, both ? buf.hess : 0, buf.scores_bytes, buf.targets_bytes, buf.grad_bytes, both ? buf.hess_bytes : 0};
-    if (wants('l') && !both) s.d = buf.loss, s.d_bytes = buf.loss_bytes;
-    run_floor(streaming, &s, (int)opt.threads);
+static int call_floor(const contender *c, int streaming) {
+    const buffers *b = &c->buf;
+    floor_streams s = {b->scores, b->targets, b->grad, b->hess, b->scores_bytes, b->targets_bytes, b->grad_bytes, b->hess_bytes};
+    if (b->loss && !b->grad) s.c = b->loss, s.c_bytes = b->loss_bytes;
+    else if (b->loss && !b->hess) s.d = b->loss, s.d_bytes = b->loss_bytes;
+    else if (b->loss) return 0; /* two output streams at most */
+    run_floor(streaming, &s, (int)c->threads);
     last_loss = 0;
     return 1;
 }
 
-static int call_peer(const char *name) {
-    const int threads = (int)opt.threads;
-    const float alpha = (float)opt.alpha, gamma = (float)opt.gamma;
-    if (strcmp(opt.dtype, "f32") || strcmp(opt.outputs, "rg")) return 0;
-    if (is_softmax() ? strcmp(opt.target, "i32") != 0 : strcmp(opt.target, "f32") != 0) return 0;
-    last_loss = is_softmax() ? run_softmax(name, buf.scores, buf.targets, buf.grad, (size_t)opt.outer, (size_t)opt.classes,
-                                           (size_t)opt.inner, alpha, gamma, threads)
-                             : run_binary(name, buf.scores, buf.targets, buf.grad, buf.n, alpha, gamma, threads);
+static int call_peer(const contender *c) {
+    const shape *s = &c->shape;
+    const buffers *b = &c->buf;
+    const float alpha = (float)c->alpha, gamma = (float)c->gamma;
+    if (strcmp(s->dtype, "f32") || strcmp(s->outputs, "rg") || strcmp(s->target, s->softmax ? "i32" : "f32")) return 0;
+    last_loss = s->softmax ? run_softmax(c->name, b->scores, b->targets, b->grad, (size_t)s->outer, (size_t)s->classes,
+                                         (size_t)s->inner, alpha, gamma, (int)c->threads)
+                           : run_binary(c->name, b->scores, b->targets, b->grad, b->n, alpha, gamma, (int)c->threads);
     return !isnan(last_loss);
 }
 
-/* "ours", "ours:ISA", "trusted" (targets not checked), "short" (the short function), "floor", "floor:streaming", or a C
- * peer.  0: this contender cannot run this problem here. */
-static int call(const char *name) {
-    if (!strncmp(name, "floor", 5)) return call_floor(!strcmp(name, "floor:streaming"));
-    if (!strcmp(name, "short")) return lib.short_f32 && call_short();
-    if (!strncmp(name, "ours", 4) || !strncmp(name, "trusted", 7)) {
-        if (!lib.init || !(is_softmax() ? lib.softmax : lib.sigmoid)) return 0;
-        return call_ours(name[0] == 't');
-    }
-    return call_peer(name);
+/* "ours", "trusted" (targets not checked), "short" (the short function), "floor", "floor:streaming", or a C peer.
+ * 0: this contender cannot run this problem here. */
+static int call(const contender *c) {
+    if (!strncmp(c->name, "floor", 5)) return call_floor(c, !strcmp(c->name, "floor:streaming"));
+    if (!strcmp(c->name, "short")) return lib.short_f32 && call_short(c);
+    if (strcmp(c->name, "ours") && strcmp(c->name, "trusted")) return call_peer(c);
+    return lib.init && (c->shape.softmax ? lib.softmax : lib.sigmoid) && call_ours(c, c->name[0] == 't');
 }
 
-static int select_isa(const char *name) {
-    const char *colon = strchr(name, ':');
-    const int ours = !strncmp(name, "ours", 4) || !strncmp(name, "trusted", 7);
-    return !ours || !lib.set_isa || lib.set_isa(colon ? colon + 1 : 0) == FOCAL_OK;
-}
+static int select_isa(const contender *c) { return !lib.set_isa || lib.set_isa(c->isa) == FOCAL_OK; }
 
 /* ---- Timing ---- */
 
-static double time_calls(const char *name, int64_t calls) {
+static double time_calls(const contender *c, int64_t calls) {
     const double start = now_ns();
-    for (int64_t i = 0; i < calls; i++) call(name);
+    for (int64_t i = 0; i < calls; i++) call(c);
     return (now_ns() - start) / (double)calls;
 }
 
@@ -259,54 +293,70 @@ static int compare(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+/* The first call shows whether a contender can run this here, the second how many calls fill a sample. */
+static int prepare(contender *c) {
+    if (!select_isa(c) || !call(c)) {
+        fprintf(stderr, "bench: %s cannot run this%s%s\n", c->label, lib.last_error ? ": " : "", lib.last_error ? lib.last_error() : "");
+        return 0;
+    }
+    c->loss = last_loss;
+    const double once = time_calls(c, 1), sample = run.sample_us * 1000;
+    c->calls = once * 2 > sample ? 1 : (int64_t)(sample / once) + 1;
+    return 1;
+}
+
+static int time_all(int count) {
+    const double deadline = now_ns() + 1e9 * run.seconds;
+    int rounds = 0;
+    for (; rounds < run.rounds && rounds < MAX_ROUNDS && (rounds < 3 || now_ns() < deadline); rounds++)
+        for (int i = 0; i < count; i++) {
+            contender *c = &all[(i + rounds) % count]; /* nobody always follows the same contender */
+            select_isa(c);
+            if (c->calls > 1) call(c); /* wakes workers, warms caches */
+            c->samples[rounds] = time_calls(c, c->calls) / (double)c->buf.n;
+        }
+    return rounds;
+}
+
+static void report(int count, int rounds) {
+    printf("{\"rounds\": %d, \"contenders\": {", rounds);
+    for (int i = 0; i < count; i++) {
+        contender *c = &all[i];
+        const buffers *b = &c->buf;
+        const double bytes = (double)(b->scores_bytes + b->targets_bytes + b->loss_bytes + b->grad_bytes + b->hess_bytes);
+        const double *s = c->samples;
+        qsort(c->samples, (size_t)rounds, sizeof *s, compare);
+        printf("%s\n  \"%s\": {\"n\": %zu, \"threads\": %d, \"bytes\": %.4f, \"min\": %.5f, \"q1\": %.5f, \"median\": %.5f, "
+               "\"q3\": %.5f, \"max\": %.5f, \"calls\": %lld, \"loss\": %.9g}",
+               i ? "," : "", c->label, b->n, (int)c->threads, bytes / (double)b->n, s[0], s[rounds / 4], s[rounds / 2],
+               s[rounds * 3 / 4], s[rounds - 1], (long long)c->calls, c->loss);
+    }
+    printf("}}\n");
+}
+
 int main(int argc, char **argv) {
     if (!getenv("GOMP_SPINCOUNT")) { /* OpenMP's workers would spin for milliseconds into the next contender's time */
         setenv("GOMP_SPINCOUNT", "20000", 1);
         execv("/proc/self/exe", argv);
     }
+    static contender defaults = {.shape = {"f32", "f32", "rg", 4096, 1, 1, 0}, .gamma = 2.0, .alpha = 0.25, .threads = 1};
+    static char *names[MAX_CONTENDERS];
+    int named = 0, count = 0;
     for (int i = 1; i < argc; i++) {
-        char *value = strchr(argv[i], '=');
-        if (!value) { fprintf(stderr, "bench: KEY=VALUE expected, not %s\n", argv[i]); return 2; }
-        *value = 0;
-        read_option(argv[i], value + 1);
+        char *equals = strchr(argv[i], '='), *slash = strchr(argv[i], '/');
+        if (equals && (!slash || slash > equals)) {
+            *equals = 0;
+            read_option(&defaults, argv[i], equals + 1);
+        } else if (named < MAX_CONTENDERS) {
+            names[named++] = argv[i];
+        }
     }
     open_library();
-    make_buffers();
-
-    static double samples[MAX_CONTENDERS][MAX_ROUNDS];
-    char *names[MAX_CONTENDERS], *list = strdup(opt.contenders);
-    int64_t calls[MAX_CONTENDERS];
-    double losses[MAX_CONTENDERS];
-    int count = 0;
-    for (char *name = strtok(list, ","); name && count < MAX_CONTENDERS; name = strtok(0, ",")) {
-        if (!select_isa(name) || !call(name)) {
-            fprintf(stderr, "bench: %s cannot run this: %s\n", name, lib.last_error ? lib.last_error() : "no library");
-            continue;
-        }
-        losses[count] = last_loss;
-        const double once = time_calls(name, 1);
-        calls[count] = once * 2 > opt.sample_us * 1000 ? 1 : (int64_t)(opt.sample_us * 1000 / once) + 1;
-        names[count++] = name;
+    for (int i = 0; i < named; i++) {
+        read_contender(&all[count], &defaults, names[i]);
+        make_buffers(&all[count], all, count);
+        count += prepare(&all[count]);
     }
-    const double deadline = now_ns() + 1e9 * opt.seconds;
-    int rounds = 0;
-    while (rounds < opt.rounds && rounds < MAX_ROUNDS && (rounds < 3 || now_ns() < deadline)) {
-        for (int i = 0; i < count; i++) {
-            const int c = (i + rounds) % count; /* nobody always follows the same contender */
-            select_isa(names[c]);
-            if (calls[c] > 1) call(names[c]); /* wakes workers, warms caches */
-            samples[c][rounds] = time_calls(names[c], calls[c]) / (double)buf.n;
-        }
-        rounds++;
-    }
-    printf("{\"n\": %zu, \"threads\": %d, \"bytes_per_element\": %.4f, \"rounds\": %d, \"contenders\": {", buf.n, (int)opt.threads,
-           (double)(buf.scores_bytes + buf.targets_bytes + buf.loss_bytes + buf.grad_bytes + buf.hess_bytes) / (double)buf.n, rounds);
-    for (int c = 0; c < count; c++) {
-        double *s = samples[c];
-        qsort(s, (size_t)rounds, sizeof *s, compare);
-        printf("%s\n  \"%s\": {\"min\": %.5f, \"q1\": %.5f, \"median\": %.5f, \"q3\": %.5f, \"max\": %.5f, \"calls\": %lld, \"loss\": %.9g}",
-               c ? "," : "", names[c], s[0], s[rounds / 4], s[rounds / 2], s[rounds * 3 / 4], s[rounds - 1], (long long)calls[c], losses[c]);
-    }
-    printf("}}\n");
+    report(count, time_all(count));
     return 0;
 }

@@ -1,0 +1,222 @@
+"""What the compiler made of the kernels: their hot loops, read from the disassembly of build/obj/Kernels*.o.
+
+A hot loop is an innermost loop that does packed floating-point arithmetic.  Its instructions, the vector registers it
+spills to the stack, and what must never stand in one (a call, a trap) are counted; an iteration is one logical vector, 16
+float32 or 8 float64 elements, on every instruction set.
+
+    python Benchmarks/disassembly.py            # a table of every object that was built
+"""
+
+import dataclasses
+import pathlib
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+OBJECTS = {
+    "x86-64": ROOT / "build/obj/KernelsV2.o",
+    "x86-64-v3": ROOT / "build/obj/KernelsV3.o",
+    "x86-64-v4": ROOT / "build/obj/KernelsV4.o",
+    "neon": ROOT / "build/aarch64/obj/KernelsNEON.o",
+}
+# A conversion loop has a few packed operations; what has fewer moves memory or counts.
+FEWEST_PACKED = 4
+
+FUNCTION = re.compile(r"^[0-9a-f]+ <(.+)>:$")
+INSTRUCTION = re.compile(r"^\s*([0-9a-f]+):\s+(\S+)\s*(.*)$")
+RELOCATION = re.compile(r"^\s*[0-9a-f]+:\s+R_\S+\s+(\S+)")
+TARGET = re.compile(r"(?:^|[\s,])(?:0x)?([0-9a-f]+)(?:\s+<|$)")
+
+X86_PACKED = re.compile(r"^v?(add|sub|mul|div|sqrt|min|max|f?n?m(add|sub)\d*|fn?m(add|sub)\d+)p[sd]$")
+X86_CALL = re.compile(r"^call")
+X86_BRANCH = re.compile(r"^j[a-z]+$")
+X86_SPILL = re.compile(r"^v?mov\S*$")
+ARM_PACKED = re.compile(r"^f(add|sub|mul|div|sqrt|mla|mls|min|max)\S*$")
+ARM_CALL = re.compile(r"^(bl|blr|blraa|blrab)$")
+ARM_BRANCH = re.compile(r"^(b|b\.\w+|cbn?z|tbn?z)$")
+
+
+@dataclasses.dataclass(frozen=True)
+class Instruction:
+    address: int
+    name: str
+    operands: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Loop:
+    """An innermost loop of a kernel."""
+
+    function: str
+    start: int
+    instructions: int
+    packed: int
+    widest: str  # xmm, ymm, zmm or v
+    spills: int  # vector stores to the stack
+    reloads: int  # vector loads from it, as instructions or as operands
+    calls: tuple
+    traps: tuple
+
+
+def objdump(machine):
+    """A disassembler for x86-64 ('x86') or 64-bit ARM ('arm') objects."""
+    names = ["llvm-objdump", "objdump"] if machine == "x86" else ["llvm-objdump", "aarch64-linux-gnu-objdump"]
+    for name in names:
+        if shutil.which(name):
+            return name
+    raise FileNotFoundError(f"no disassembler: install binutils or LLVM ({', '.join(names)})")
+
+
+def disassemble(path, machine):
+    """{function: [Instruction]} of an object file, relocated call targets by name."""
+    command = [objdump(machine), "-d", "-r", "--no-show-raw-insn", str(path)]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    functions, body = {}, []
+    for line in text.splitlines():
+        if match := FUNCTION.match(line):
+            body = functions.setdefault(match[1], [])
+        elif (match := RELOCATION.match(line)) and body:
+            last = body[-1]
+            body[-1] = dataclasses.replace(last, operands=f"{last.operands} @{match[1]}")
+        elif match := INSTRUCTION.match(line):
+            body.append(Instruction(int(match[1], 16), match[2], match[3].split("#")[0].strip()))
+    return functions
+
+
+def branch_target(instruction):
+    if "@" in instruction.operands or "*" in instruction.operands:
+        return None
+    matches = TARGET.findall(instruction.operands)
+    return int(matches[-1], 16) if matches else None
+
+
+def loops(functions, machine):
+    """The hot loops of an object's functions."""
+    is_branch = X86_BRANCH if machine == "x86" else ARM_BRANCH
+    found = []
+    for name, body in functions.items():
+        if not body:
+            continue
+        first = body[0].address
+        ranges = set()
+        for instruction in body:
+            if is_branch.match(instruction.name):
+                target = branch_target(instruction)
+                if target is not None and first <= target <= instruction.address:
+                    ranges.add((target, instruction.address))
+        by_start = {}
+        for start, end in ranges:  # several back edges to one head are one loop
+            by_start[start] = max(end, by_start.get(start, 0))
+        heads = sorted(by_start.items())
+        for start, end in heads:
+            if any(start < other < end and by_start[other] <= end for other, _ in heads):
+                continue
+            loop = describe(name, [i for i in body if start <= i.address <= end], body, machine)
+            if loop.packed >= FEWEST_PACKED:
+                found.append(loop)
+    return found
+
+
+def describe(function, inside, body, machine):
+    return (describe_x86 if machine == "x86" else describe_arm)(function, inside, body)
+
+
+def describe_x86(function, inside, body):
+    at = {i.address: i for i in body}
+    calls, traps, packed, spills, reloads, widths = [], [], 0, 0, 0, set()
+    for i in inside:
+        widths.update(re.findall(r"%([xyz]mm)", i.operands))
+        if X86_CALL.match(i.name):
+            calls.append(i.operands)
+        elif i.name == "ud2":
+            traps.append("ud2")
+        elif X86_BRANCH.match(i.name):
+            target = at.get(branch_target(i))
+            if target and target.name == "ud2":
+                traps.append("branch to ud2")
+        packed += bool(X86_PACKED.match(i.name))
+        if re.search(r"\((%rsp|%rbp)[,)]", i.operands) and "mm" in i.operands:
+            stored = X86_SPILL.match(i.name) and i.operands.endswith(")")
+            spills += bool(stored)
+            reloads += not stored
+    widest = next((w for w in ("zmm", "ymm", "xmm") if w in widths), "none")
+    return Loop(function, inside[0].address, len(inside), packed, widest, spills, reloads, tuple(calls), tuple(traps))
+
+
+def describe_arm(function, inside, body):
+    at = {i.address: i for i in body}
+    calls, traps, packed, spills, reloads = [], [], 0, 0, 0
+    for i in inside:
+        if ARM_CALL.match(i.name):
+            calls.append(i.operands)
+        elif i.name == "brk":
+            traps.append("brk")
+        elif ARM_BRANCH.match(i.name):
+            target = at.get(branch_target(i))
+            if target and target.name == "brk":
+                traps.append("branch to brk")
+        packed += bool(ARM_PACKED.match(i.name) and re.search(r"v\d+\.(4s|2d)", f"{i.name} {i.operands}"))
+        if re.search(r"\[(sp|x29)", i.operands) and re.match(r"q\d+", i.operands):
+            spills += i.name.startswith(("str", "stp", "stur"))
+            reloads += i.name.startswith(("ldr", "ldp", "ldur"))
+    return Loop(function, inside[0].address, len(inside), packed, "v", spills, reloads, tuple(calls), tuple(traps))
+
+
+def machine_of(isa):
+    return "arm" if isa == "neon" else "x86"
+
+
+def hot_loops(isa):
+    """The hot loops of one instruction set's kernels."""
+    return loops(disassemble(OBJECTS[isa], machine_of(isa)), machine_of(isa))
+
+
+def undefined_symbols(isa):
+    """What an object calls outside itself."""
+    text = subprocess.run(["nm", "-u", str(OBJECTS[isa])], check=True, capture_output=True, text=True).stdout
+    return sorted(line.split()[-1] for line in text.splitlines() if line.strip())
+
+
+def summary():
+    """One row an instruction set that was built, for the benchmark's table and its JSON."""
+    rows = []
+    for isa, path in OBJECTS.items():
+        if not path.exists():
+            continue
+        found = hot_loops(isa)
+        if not found:
+            continue
+        rows.append({
+            "isa": isa,
+            "hot_loops": len(found),
+            "with_calls": sum(bool(loop.calls) for loop in found),
+            "with_traps": sum(bool(loop.traps) for loop in found),
+            "registers": max(set(loop.widest for loop in found), key=[loop.widest for loop in found].count),
+            "median_instructions": int(statistics.median(loop.instructions for loop in found)),
+            "median_spills": int(statistics.median(loop.spills for loop in found)),
+            "most_spills": max(loop.spills for loop in found),
+            "undefined": undefined_symbols(isa),
+        })
+    return rows
+
+
+def main():
+    for isa, path in OBJECTS.items():
+        if not path.exists():
+            continue
+        found = hot_loops(isa)
+        print(f"\n{isa}: {len(found)} hot loops; calls out of the object: {', '.join(undefined_symbols(isa)) or 'none'}")
+        if "-v" in sys.argv:
+            for loop in found:
+                flags = " ".join([*(f"CALL {c}" for c in loop.calls), *loop.traps])
+                print(f"  {loop.instructions:4} instructions {loop.packed:3} packed {loop.widest} {loop.spills:3} spills "
+                      f"{loop.reloads:3} reloads  {loop.function[:90]}+{loop.start:x} {flags}")
+    for row in summary():
+        print(row)
+
+
+if __name__ == "__main__":
+    main()

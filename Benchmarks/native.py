@@ -1,0 +1,30 @@
+"""Builds the C part of the benchmark and runs it."""
+
+import json
+import os
+import pathlib
+import subprocess
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent
+OUT = ROOT / "build" / "bench"
+LIBRARY = pathlib.Path(os.environ.get("FOCALLOSS_LIBRARY", ROOT / "build" / "lib" / "libfocalloss.so"))
+
+
+def build():
+    subprocess.run(["make", "-s", "-C", str(HERE)], check=True)
+
+
+def measure(settings, contenders):
+    """One interleaved run of bench.c: {contender: statistics in nanoseconds an element}.
+
+    settings: bench.c's options for all contenders.  Contenders that cannot run here are missing from the result.
+    """
+    command = [str(OUT / "bench"), f"library={LIBRARY}", *(f"{key}={value}" for key, value in settings.items())]
+    done = subprocess.run([*command, *contenders], capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"bench failed ({done.returncode}): {done.stderr.strip()}")
+    result = json.loads(done.stdout)
+    for row in result["contenders"].values():
+        row["rounds"] = result["rounds"]
+    return result["contenders"]
