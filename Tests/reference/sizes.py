@@ -55,8 +55,8 @@ def composition(outer, inner):
 
 def hard_sizes(p, q, loss, g):
     """Sizes of f, f' and f'' at p_t = p, in the header's terms."""
-    power = q**g
-    return power * loss, power * (q + g * p * loss), power * p * (q * (1 + 2 * g) + g * loss * (g * p + q))
+    power, rest = q**g, np.where(p > 0, p * loss, 0)
+    return power * loss, power * (q + g * rest), power * (p * q * (1 + 2 * g) + g * rest * (g * p + q))
 
 
 def binary_sizes(z, y, rule, probability):
@@ -119,11 +119,11 @@ def softmax_sizes(p, q, losses, y, alphas, rule):
                     Sized((losses[k], np.where(own, -q[k], p), p * q / 2)),
                 )
             )
-        result = softmax_loss(outcomes, list(y), alphas, rule)
-    return result.sizes[0], result.sizes[1] + 0 * p, 2 * result.sizes[2] + 0 * p
+        sizes = softmax_loss(outcomes, list(y), alphas, rule).sizes
+    return np.nan_to_num(sizes[0]), np.nan_to_num(sizes[1] + 0 * p), np.nan_to_num(2 * sizes[2] + 0 * p)
 
 
 def hard_softmax_sizes(p, q, losses, target, alphas, rule):
     value, slope, bend = (alphas[target] * size for size in hard_sizes(p[target], q[target], losses[target], rule.gamma))
-    share = np.where(np.arange(len(p)) == target, 1, p / q[target])
-    return value, slope * share, bend * share**2 + slope * share * np.clip(1 - share, 0, 1)
+    share = np.where(np.arange(len(p)) == target, 1, np.nan_to_num(p / q[target]))
+    return np.nan_to_num(value), slope * share, bend * share**2 + slope * share * np.clip(1 - share, 0, 1)

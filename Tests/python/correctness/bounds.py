@@ -1,7 +1,7 @@
 """Compares results with true values under the error bounds of `include/focalloss.h`.
 
     ulp(c)   |error| <= c units in the last place of the true value
-    terms(c) |error| <= c eps x the sum of the sizes of the terms
+    terms(c) |error| <= c eps x the sum of the sizes of the terms, eps the unit roundoff (2^-24 for float32)
 
 either of them, or the smallest normal number absolutely.  An infinite or NaN truth must be met exactly.  float16 and
 bfloat16 are computed in float32 and rounded once: half a unit of the short type on top of the float32 bound.
@@ -28,7 +28,7 @@ class Bound:
     def tolerance(self, truth, dtype):
         if self.kind == "ulp":
             return self.count * ulp(truth.high, dtype)
-        return self.count * float(np.finfo(dtype).eps) * truth.size
+        return self.count * float(np.finfo(dtype).epsneg) * truth.size
 
 
 def ulps(gamma):

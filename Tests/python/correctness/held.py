@@ -1,0 +1,51 @@
+"""Holds one call of the library against the reference: every output, under the header's bounds."""
+
+import numpy as np
+from bounds import EXACT_GAMMAS, HESSIAN, Bound, assert_close, computed_in, terms, ulps
+from library import call
+from reference import header
+from reference.sigmoid_call import sigmoid
+from reference.softmax_call import softmax
+
+REFERENCE = {"focal_sigmoid": sigmoid, "focal_softmax": softmax}
+
+
+def cancels(given):
+    """Whether terms of different sign meet in loss or gradient, so that units in the last place say nothing."""
+    options = header.Options(**given)
+    soft = options.target_kind == header.TARGETS_DENSE and not set(np.unique(options.targets)) <= {0, 1, -1, 255}
+    return soft or options.label_smoothing or options.input == header.INPUT_PROBABILITIES or options.accumulate
+
+
+def largest_gamma(given):
+    gammas = given.get("gammas")
+    gammas = [given.get("gamma", 2.0)] if gammas is None else list(gammas)
+    general = [gamma for gamma in gammas if gamma not in EXACT_GAMMAS]
+    return max(general, default=gammas[0])
+
+
+def bounds_of(function, given):
+    gamma = largest_gamma(given)
+    first = terms(gamma) if cancels(given) else ulps(gamma)
+    hess = terms(gamma) if cancels(given) else HESSIAN
+    return dict(
+        loss=first, grad=first, hess=hess, hess_full=hess, reduced_loss=terms(gamma, 4), probabilities=Bound("ulp", 4),
+        log_sum_exp=Bound("ulp", 4),
+    )
+
+
+def held(function, given, outputs=("loss", "grad", "hess"), expected=None, what=None):
+    """Calls the library, compares, and returns what it gave.  expected: the reference's answer where it is at hand."""
+    expected = expected or truth(function, given, outputs)
+    got = call(function, outputs, **given)
+    bounds = bounds_of(function, given)
+    arithmetic = computed_in(given["scores"].dtype)
+    for name in outputs:
+        assert_close(f"{what or function[6:] + ' options'}, {arithmetic}, {name}", got[name], expected[name],
+                     bounds[name], arithmetic)
+    return got
+
+
+def truth(function, given, outputs):
+    extra = dict(hess_full=True) if "hess_full" in outputs else {}
+    return REFERENCE[function](**given, **extra)
