@@ -72,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         importlib.import_module(f"._cli.{options.command}", __package__).run(options)
     except ModuleNotFoundError as error:
-        return _complain(f"`{options.command}` needs {error.name}: pip install 'focalloss[cli]'")
+        return _complain(f"`{options.command}` needs {str(error.name).partition('.')[0]}: pip install 'focalloss[cli]'")
     except (OSError, ValueError) as error:
         return _complain(str(error))
     return 0

@@ -1,0 +1,119 @@
+"""info, threads, instruction sets, errors; and that a call does not hold Python up."""
+
+import copy
+import pickle
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from reference import header
+
+import focalloss
+
+
+def test_info():
+    found = focalloss.info()
+    assert found.keys() == {"version", "isa", "available_isas", "num_threads", "library"}
+    assert found["version"] == focalloss.__version__
+    assert f'#define FOCAL_VERSION_STRING "{found["version"]}"' in header.TEXT
+    assert found["isa"] in found["available_isas"]
+    assert found["num_threads"] >= 1
+
+
+def test_set_num_threads():
+    default = focalloss.info()["num_threads"]
+    focalloss.set_num_threads(3)
+    assert focalloss.info()["num_threads"] == 3
+    focalloss.set_num_threads(0)
+    assert focalloss.info()["num_threads"] == default
+    for wrong, kind in ((-1, focalloss.FocalLossError), (1.5, TypeError), (2**40, ValueError)):
+        with pytest.raises(kind):
+            focalloss.set_num_threads(wrong)
+
+
+def test_set_isa_and_back():
+    before = focalloss.info()["isa"]
+    for isa in focalloss.info()["available_isas"]:
+        with focalloss.set_isa(isa):
+            assert focalloss.info()["isa"] == isa
+        assert focalloss.info()["isa"] == before
+    with pytest.raises(focalloss.FocalLossError) as caught:
+        focalloss.set_isa("sparc")
+    assert caught.value.name == "FOCAL_ERROR_ISA" and focalloss.info()["isa"] == before
+
+
+@pytest.mark.parametrize("remake", [copy.copy, lambda error: pickle.loads(pickle.dumps(error))])
+def test_errors_travel_between_processes(remake):
+    error = focalloss._call.FocalLossError(3, "gamma is -1")
+    other = remake(error)
+    assert type(other) is type(error) and isinstance(other, ValueError)
+    assert (other.status, other.name, str(other)) == (3, "FOCAL_ERROR_VALUE", "gamma is -1 (FOCAL_ERROR_VALUE)")
+
+
+def test_each_thread_has_its_own_error():
+    messages = {}
+
+    def fail(gamma):
+        for _ in range(200):
+            try:
+                focalloss.sigmoid_focal_loss([0.0], [1.0], gamma=gamma)
+            except focalloss.FocalLossError as error:
+                messages.setdefault(gamma, set()).add(str(error))
+
+    threads = [threading.Thread(target=fail, args=(-float(k),)) for k in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(len(found) == 1 for found in messages.values()) and messages[-1.0] != messages[-2.0]
+
+
+def test_a_large_call_releases_the_gil():
+    """Another thread goes on while one is inside the library: it would stand still for the whole call otherwise."""
+    logits = np.zeros(20_000_000, np.float32)
+    grad = np.empty_like(logits)
+    inside, ticks = threading.Event(), []
+
+    def compute():
+        inside.set()
+        began = time.perf_counter()
+        focalloss.sigmoid_focal_loss_and_grad(logits, logits, grad_out=grad, threads=1, gamma=1.7)
+        ticks.append((began, time.perf_counter()))
+        inside.clear()
+
+    interval = sys.getswitchinterval()
+    thread = threading.Thread(target=compute)
+    thread.start()
+    inside.wait()
+    seen = []
+    while inside.is_set():
+        seen.append(time.perf_counter())
+        time.sleep(0)
+    thread.join()
+    began, ended = ticks[0]
+    middle = [moment for moment in seen if began + interval < moment < ended - interval]
+    assert ended - began > 4 * interval and len(middle) > 10
+
+
+def test_importing_costs_under_10_ms_beyond_numpy():
+    code = "import numpy, time; t = time.perf_counter(); import focalloss; print(time.perf_counter() - t)"
+    times = [float(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout) for _ in range(5)]
+    assert min(times) < 0.010, times
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_call_on_1000_elements_takes_under_10_microseconds(dtype):
+    random = np.random.default_rng(0)
+    logits = random.normal(size=1000).astype(dtype)
+    targets = (random.random(1000) < 0.1).astype(dtype)
+
+    def one_round(calls=200):
+        began = time.perf_counter()
+        for _ in range(calls):
+            focalloss.sigmoid_focal_loss_and_grad(logits, targets)
+        return (time.perf_counter() - began) / calls
+
+    assert min(one_round() for _ in range(50)) < 10e-6
