@@ -98,7 +98,7 @@ FORCE:
 
 # swiftc leaves an object alone that would not change, hence the touch.
 $(OBJ)/FocalLoss.o: $(LIBRARY_SOURCES) $(C_HEADERS) $(OBJ)/flags
-	$(call run,SWIFT FocalLoss) $(COMPILE) -module-name FocalLoss -c $(LIBRARY_SOURCES) -o $@
+	$(call run,SWIFT FocalLoss) $(COMPILE) -Ounchecked -Xcc -D_GNU_SOURCE -module-name FocalLoss -c $(LIBRARY_SOURCES) -o $@
 	@touch $@
 
 $(KERNELS:%=$(OBJ)/%.open.o): $(OBJ)/%.open.o: $(KERNEL_SOURCES) $(C_HEADERS) $(OBJ)/flags

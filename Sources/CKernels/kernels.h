@@ -1,0 +1,60 @@
+/* kernels.h - the seam between the entry points and the kernels.
+ *
+ * Each instruction set's module exports one function that fills a table; nothing else crosses.  Going through C keeps
+ * the kernels' bodies out of the entry points' module, which is compiled for the baseline.
+ */
+#ifndef FOCAL_KERNELS_H
+#define FOCAL_KERNELS_H
+
+#include "../../include/focalloss.h"
+
+/* FOCAL_LABEL_NONE where Swift can see it: it does not import macros made of other macros. */
+static const int64_t focal_label_none = FOCAL_LABEL_NONE;
+
+/* Bytes of scratch a kernel needs, on the stack of whoever runs it. */
+#define FOCAL_SCRATCH 24576
+
+/* What one range of targets holds.  bad_index is the first flat index that is out of range, or -1. */
+typedef struct focal_survey {
+    double valid;
+    double weights;
+    double positives;
+    int64_t bad_index;
+    int32_t soft;
+} focal_survey;
+
+/* A checked call: every field of args is valid, and what follows is derived from it once. */
+typedef struct focal_plan {
+    focal_args args;
+    double divisor;     /* of the mean; 0 where nothing counts */
+    double scale;       /* of grad and hess: grad_scale over the divisor */
+    double pos;         /* sigmoid: weight of a positive element, where uniform */
+    double neg;         /* sigmoid: weight of a negative one */
+    int32_t softmax;    /* the family: 0 sigmoid, 1 softmax */
+    int32_t uniform;    /* no class differs from another in its weights */
+    int32_t weightless; /* some weight may be 0 */
+    int32_t soft;       /* sigmoid: some target may be soft */
+    int32_t careful;    /* sigmoid: every element takes the path in double */
+    int32_t direct;     /* sigmoid: the term's results are the outputs, nothing is left to do to them */
+    int32_t stream;     /* outputs are larger than the caches: store past them */
+} focal_plan;
+
+typedef struct focal_kernels {
+    const char *isa;
+    /* Check and count the targets of units [begin, end): elements (sigmoid, dense) or samples. */
+    void (*survey)(const focal_plan *plan, int64_t begin, int64_t end, focal_survey *survey);
+    /* Compute elements (sigmoid) or samples (softmax) [begin, end), with FOCAL_SCRATCH bytes aligned to 64; returns the sum
+     * of their losses. */
+    double (*sigmoid)(const focal_plan *plan, int64_t begin, int64_t end, void *scratch);
+    double (*softmax)(const focal_plan *plan, int64_t begin, int64_t end, void *scratch);
+    /* Step one of a class-sharded softmax. */
+    double (*shard_stats)(const focal_plan *plan, int64_t begin, int64_t end, void *scratch);
+} focal_kernels;
+
+/* Each fills the table with its own functions. */
+void focal_kernels_x86_64(focal_kernels *table);
+void focal_kernels_x86_64_v3(focal_kernels *table);
+void focal_kernels_x86_64_v4(focal_kernels *table);
+void focal_kernels_neon(focal_kernels *table);
+
+#endif

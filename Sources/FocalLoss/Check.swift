@@ -1,0 +1,186 @@
+import CFocalLoss
+import CKernels
+import CSystem
+
+/// Every rule an argument must obey, each in one place, before anything is computed.
+///
+/// The order is that of trust: the struct itself, constants, sizes, pointers, numbers, arrays of numbers, overlap.
+struct Check {
+    let args: focal_args
+    let family: Family
+
+    enum Family { case sigmoid, softmax, shardStats }
+
+    func run() throws(Failure) {
+        try options()
+        try sizes()
+        try pointers()
+        try numbers()
+        try classArrays()
+        try meaning()
+        try Overlap(args: args, family: family).check()
+    }
+
+    // MARK: - Constants
+
+    private func options() throws(Failure) {
+        try option("score_dtype", args.score_dtype, FOCAL_DTYPE_F32...FOCAL_DTYPE_F16)
+        try option("input", args.input, FOCAL_INPUT_LOGITS...FOCAL_INPUT_PROBABILITIES)
+        try option("target_kind", args.target_kind, FOCAL_TARGETS_DENSE...FOCAL_TARGETS_LABELS)
+        try option("target_check", args.target_check, FOCAL_TARGETS_CHECKED...FOCAL_TARGETS_TRUSTED)
+        try option("soft_rule", args.soft_rule, FOCAL_SOFT_INTERPOLATE...FOCAL_SOFT_QUALITY)
+        try option("smoothing_rule", args.smoothing_rule, FOCAL_SMOOTHING_TARGETS...FOCAL_SMOOTHING_CE)
+        try option("weight_layout", args.weight_layout, FOCAL_WEIGHTS_SAMPLE...FOCAL_WEIGHTS_ELEMENT)
+        try option("weight_dtype", args.weight_dtype, FOCAL_DTYPE_F32...FOCAL_DTYPE_F64)
+        try option("reduction", args.reduction, FOCAL_REDUCTION_NONE...FOCAL_REDUCTION_MEAN)
+        try option("divisor", args.divisor, FOCAL_DIVISOR_VALID...FOCAL_DIVISOR_VALUE)
+        try option("hessian", args.hessian, FOCAL_HESSIAN_EXACT...FOCAL_HESSIAN_GAUSS_NEWTON)
+        try option("accumulate", args.accumulate, 0...1)
+        let target = args.target_dtype
+        let isFloat = target == FOCAL_DTYPE_F32 || target == FOCAL_DTYPE_F64
+        let isInteger = target >= FOCAL_DTYPE_U8 && target <= FOCAL_DTYPE_I64
+        guard isInteger || (isFloat && args.target_kind == FOCAL_TARGETS_DENSE) else {
+            throw Failure(FOCAL_ERROR_OPTION).says("target_dtype is ", target, ", not a type of these targets")
+        }
+        guard args.out_dtype == 0 || args.out_dtype == args.score_dtype || args.out_dtype == FOCAL_DTYPE_F32
+            || args.out_dtype == FOCAL_DTYPE_F64
+        else { throw Failure(FOCAL_ERROR_OPTION).says("out_dtype is ", args.out_dtype, ", not 0, score_dtype, F32 or F64") }
+    }
+
+    private func option(_ name: StaticString, _ value: Int32, _ known: ClosedRange<Int32>) throws(Failure) {
+        guard value >= known.lowerBound && value <= known.upperBound else {
+            throw Failure(FOCAL_ERROR_OPTION).says("", name, " is ").says("", value, ", not a constant of the header")
+        }
+    }
+
+    // MARK: - Sizes
+
+    private func sizes() throws(Failure) {
+        guard args.outer >= 0 else { throw Failure(FOCAL_ERROR_SIZE).says("outer is ", args.outer, ", negative") }
+        guard args.inner >= 0 else { throw Failure(FOCAL_ERROR_SIZE).says("inner is ", args.inner, ", negative") }
+        guard args.classes >= 1 else { throw Failure(FOCAL_ERROR_SIZE).says("classes is ", args.classes, ", less than 1") }
+        guard args.threads >= 0 else { throw Failure(FOCAL_ERROR_VALUE).says("threads is ", args.threads, ", negative") }
+        // The largest array is the full Hessian, or 8 bytes a score.
+        let full = args.hess_full == nil ? 1 : args.classes
+        guard let samples = args.outer.times(args.inner), let scores = samples.times(args.classes),
+            let largest = scores.times(full), largest.times(8) != nil
+        else { throw Failure(FOCAL_ERROR_SIZE).says("outer x classes x inner overflows") }
+        if args.shard_total != 0 {
+            guard args.shard_offset >= 0, args.shard_total >= 0, args.classes <= args.shard_total,
+                args.shard_offset <= args.shard_total &- args.classes
+            else { throw Failure(FOCAL_ERROR_SIZE).says("shard_offset is ", args.shard_offset, ": the shard ends past shard_total") }
+        }
+    }
+
+    // MARK: - Pointers
+
+    private func pointers() throws(Failure) {
+        guard args.outer > 0 && args.inner > 0 else { return }
+        guard args.scores != nil else { throw Failure(FOCAL_ERROR_NULL).says("scores is NULL") }
+        guard args.targets != nil else { throw Failure(FOCAL_ERROR_NULL).says("targets is NULL") }
+        let isSharded = args.shard_total > 0
+        if family == .shardStats || (family == .softmax && isSharded) {
+            guard args.shard_max != nil else { throw Failure(FOCAL_ERROR_NULL).says("shard_max is NULL") }
+            guard args.shard_sum != nil else { throw Failure(FOCAL_ERROR_NULL).says("shard_sum is NULL") }
+            guard args.shard_target != nil else { throw Failure(FOCAL_ERROR_NULL).says("shard_target is NULL") }
+        }
+    }
+
+    // MARK: - Numbers
+
+    private func numbers() throws(Failure) {
+        try number("gamma", args.gamma, 0, 1e6)
+        try number("label_smoothing", args.label_smoothing, 0, 1)
+        guard args.clip >= 0 && args.clip < 0.5 else {
+            throw Failure(FOCAL_ERROR_VALUE).says("clip is ", args.clip, ", outside [0, .5)")
+        }
+        if args.alphas == nil && args.alpha != FOCAL_ALPHA_OFF { try alpha("alpha", args.alpha) }
+        try number("pos_weight", args.pos_weight, 0, .greatestFiniteMagnitude)
+        try number("neg_weight", args.neg_weight, 0, .greatestFiniteMagnitude)
+        guard args.grad_scale.isFinite else { throw Failure(FOCAL_ERROR_VALUE).says("grad_scale is not finite") }
+        guard args.hessian_scale.isFinite else { throw Failure(FOCAL_ERROR_VALUE).says("hessian_scale is not finite") }
+        guard args.hessian_floor.isFinite else { throw Failure(FOCAL_ERROR_VALUE).says("hessian_floor is not finite") }
+        if args.divisor == FOCAL_DIVISOR_VALUE && args.reduction == FOCAL_REDUCTION_MEAN {
+            guard args.divisor_value > 0 && args.divisor_value.isFinite else {
+                throw Failure(FOCAL_ERROR_VALUE).says("divisor_value is ", args.divisor_value, ", not finite and above 0")
+            }
+        }
+    }
+
+    private func number(_ name: StaticString, _ value: Double, _ low: Double, _ high: Double) throws(Failure) {
+        guard value >= low && value <= high else { throw outside(name, value, low, high) }
+    }
+
+    private func outside(_ name: StaticString, _ value: Double, _ low: Double, _ high: Double) -> Failure {
+        Failure(FOCAL_ERROR_VALUE).says("", name, " is ").says("", value, ", outside [").says("", low, ", ").says("", high, "]")
+    }
+
+    /// A sigmoid's alpha is a share, a softmax's a weight.
+    private func alpha(_ name: StaticString, _ value: Double) throws(Failure) {
+        try number(name, value, 0, family == .sigmoid ? 1 : .greatestFiniteMagnitude)
+    }
+
+    // MARK: - Arrays of one number a class
+
+    private func classArrays() throws(Failure) {
+        let largest = Double.greatestFiniteMagnitude
+        try array("alphas", args.alphas, family == .sigmoid ? 1 : largest, offAllowed: family == .sigmoid)
+        try array("gammas", args.gammas, 1e6)
+        try array("class_weights", args.class_weights, largest)
+        try array("pos_weights", args.pos_weights, largest)
+    }
+
+    private func array(
+        _ name: StaticString, _ values: UnsafePointer<Double>?, _ high: Double, offAllowed: Bool = false
+    ) throws(Failure) {
+        guard let values else { return }
+        for i in 0..<Int(args.shard_total > 0 ? args.shard_total : args.classes) {
+            if offAllowed && values[i] == FOCAL_ALPHA_OFF { continue }
+            guard values[i] >= 0 && values[i] <= high else {
+                throw Failure(FOCAL_ERROR_VALUE).says("", name, "[").says("", Int64(i), "] is ").says("", values[i], ", outside [0, ")
+                    .says("", high, "]")
+            }
+        }
+    }
+
+    // MARK: - Options that have no meaning together
+
+    private func meaning() throws(Failure) {
+        let labels = args.target_kind == FOCAL_TARGETS_LABELS
+        try refuse(args.reduced_loss != nil && args.reduction == FOCAL_REDUCTION_NONE, "reduced_loss needs reduction SUM or MEAN")
+        try refuse(args.shard_total > 0 && family == .sigmoid, "shard_total is for focal_softmax")
+        if family == .sigmoid {
+            try refuse(args.gammas != nil, "gammas is for focal_softmax with labels")
+            try refuse(args.hess_full != nil, "hess_full is for focal_softmax")
+            try refuse(args.probabilities != nil, "probabilities is for focal_softmax")
+            try refuse(args.log_sum_exp != nil, "log_sum_exp is for focal_softmax")
+            return
+        }
+        try refuse(args.input != FOCAL_INPUT_LOGITS, "input must be logits for focal_softmax")
+        try refuse(args.weight_layout != FOCAL_WEIGHTS_SAMPLE, "weight_layout must be SAMPLE for focal_softmax")
+        try refuse(args.pos_weights != nil || args.pos_weight != 1, "pos_weight is for focal_sigmoid")
+        try refuse(args.neg_weight != 1, "neg_weight is for focal_sigmoid")
+        try refuse(args.soft_rule == FOCAL_SOFT_QUALITY, "soft_rule QUALITY is for focal_sigmoid")
+        try refuse(!labels && args.gammas != nil, "gammas needs labels")
+        try refuse(!labels && args.hess_full != nil, "hess_full needs labels")
+        try refuse(args.hess_full != nil && args.label_smoothing > 0, "hess_full has no label_smoothing")
+        try refuse(!labels && args.ignore_index != focal_label_none, "ignore_index needs labels or focal_sigmoid")
+        let sharded = args.shard_total > 0 || family == .shardStats
+        try refuse(sharded && !labels, "shard_total needs labels")
+        try refuse(sharded && args.label_smoothing > 0, "shard_total has no label_smoothing")
+        try refuse(sharded && args.hess_full != nil, "shard_total has no hess_full")
+        try refuse(family == .shardStats && args.shard_total == 0, "shard_total is 0")
+    }
+
+    private func refuse(_ condition: Bool, _ words: StaticString) throws(Failure) {
+        if condition { throw Failure(FOCAL_ERROR_UNSUPPORTED).says(words) }
+    }
+}
+
+extension Int64 {
+    /// The product of two sizes, or nil where it overflows.
+    func times(_ other: Int64) -> Int64? {
+        let (product, overflow) = multipliedReportingOverflow(by: other)
+        return overflow ? nil : product
+    }
+}

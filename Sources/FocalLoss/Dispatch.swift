@@ -1,0 +1,105 @@
+import CFocalLoss
+import CKernels
+import CSystem
+import Synchronization
+
+/// Which instruction set computes: the highest the CPU and the operating system offer, unless FOCALLOSS_ISA or
+/// focal_set_isa names a lower one.  Chosen once; the choice is an index into `levels`.
+enum Dispatch {
+    /// Lowest first.
+    enum Level: Int32 {
+        #if arch(x86_64)
+            case v1, v3, v4
+        #else
+            case neon
+        #endif
+
+        var name: StaticString {
+            switch self {
+            #if arch(x86_64)
+                case .v1: "x86-64"
+                case .v3: "x86-64-v3"
+                case .v4: "x86-64-v4"
+            #else
+                case .neon: "neon"
+            #endif
+            }
+        }
+
+        /// The names up to this level, lowest first.
+        var upToHere: StaticString {
+            switch self {
+            #if arch(x86_64)
+                case .v1: "x86-64"
+                case .v3: "x86-64,x86-64-v3"
+                case .v4: "x86-64,x86-64-v3,x86-64-v4"
+            #else
+                case .neon: "neon"
+            #endif
+            }
+        }
+
+        func fill(_ table: UnsafeMutablePointer<focal_kernels>) {
+            switch self {
+            #if arch(x86_64)
+                case .v1: focal_kernels_x86_64(table)
+                case .v3: focal_kernels_x86_64_v3(table)
+                case .v4: focal_kernels_x86_64_v4(table)
+            #else
+                case .neon: focal_kernels_neon(table)
+            #endif
+            }
+        }
+    }
+
+    /// The highest level that runs here.
+    static var highest: Level {
+        #if arch(x86_64)
+            let level = focal_x86_level()
+            return level >= 4 ? .v4 : level == 3 ? .v3 : .v1
+        #else
+            return .neon
+        #endif
+    }
+
+    private static let unset: Int32 = -1
+    private static let absent: Int32 = -2
+    private static let choice = Atomic<Int32>(-1)
+
+    /// The level in use, or nil where the environment names one that is absent.
+    static var level: Level? {
+        var index = choice.load(ordering: .relaxed)
+        if index == unset {
+            index = fromEnvironment()
+            choice.store(index, ordering: .relaxed)
+        }
+        return Level(rawValue: index)
+    }
+
+    static func set(_ level: Level) { choice.store(level.rawValue, ordering: .relaxed) }
+
+    /// The level of that name that runs here.
+    static func named(_ name: UnsafePointer<CChar>) -> Level? {
+        var index = highest.rawValue
+        while index >= 0, let level = Level(rawValue: index) {
+            if strcmp(level.name.c, name) == 0 { return level }
+            index &-= 1
+        }
+        return nil
+    }
+
+    private static func fromEnvironment() -> Int32 {
+        guard let name = getenv("FOCALLOSS_ISA"), name[0] != 0 else { return highest.rawValue }
+        return named(name)?.rawValue ?? absent
+    }
+
+    /// The kernels in use.
+    static func kernels() throws(Failure) -> focal_kernels {
+        guard let level else {
+            throw Failure(FOCAL_ERROR_ISA).says("FOCALLOSS_ISA names an instruction set that this CPU or build lacks")
+        }
+        var table = focal_kernels()
+        level.fill(&table)
+        return table
+    }
+}

@@ -1,0 +1,99 @@
+import CKernels
+
+/// Brings a block's elements to `Careful`, eight at a time, and its values back into the scratch.
+struct CarefulBlock<V: Lanes>: TargetWork {
+    let plan: Plan
+    let scratch: Scratch<V>
+    let start: Int
+    let count: Int
+    /// Leave hard targets as the term has made them.
+    let onlySoft: Bool
+
+    func run() {
+        plan.pointee.isLabels
+            ? run(labels: plan.pointee.args.target_dtype) : run(dtype: plan.pointee.args.target_dtype)
+    }
+
+    func run<T: Target>(_: T.Type) {
+        var i = 0
+        while i < count {
+            let lanes = min(8, count &- i)
+            if !onlySoft || anySoft(T.self, i, lanes) { eight(T.self, i, lanes) }
+            i &+= 8
+        }
+    }
+
+    @inline(__always) private func anySoft<T: Target>(_: T.Type, _ first: Int, _ lanes: Int) -> Bool {
+        let targets = plan.pointee.args.targets.unsafelyUnwrapped
+        for lane in 0..<lanes where !T.isHard(T.at(targets, start &+ first &+ lane)) { return true }
+        return false
+    }
+
+    @inline(__always) private func eight<T: Target>(_: T.Type, _ first: Int, _ lanes: Int) {
+        let args = plan.pointee.args
+        var scores = SIMD8<Double>(repeating: 0.5), targets = SIMD8<Double>()
+        var alpha = SIMD8<Double>(repeating: 1), beta = SIMD8<Double>(repeating: 1)
+        var positive = SIMD8<Double>(), negative = SIMD8<Double>(), weight = SIMD8<Double>()
+        for lane in 0..<lanes {
+            let i = first &+ lane
+            let place = Place(plan, start &+ i)
+            scores[lane] = Double(scratch.scores[i])
+            targets[lane] = target(T.self, start &+ i, place)
+            let a = args.alphas.map { $0[place.klass] } ?? args.alpha
+            if a != FOCAL_ALPHA_OFF { (alpha[lane], beta[lane]) = (a, 1 - a) }
+            positive[lane] = args.pos_weights.map { $0[place.klass] } ?? args.pos_weight
+            negative[lane] = args.neg_weight
+            weight[lane] = sampleWeight(place, start &+ i, i)
+        }
+        let e = args.label_smoothing
+        let smoothed = targets * (1 - e) + e / 2
+        let element = Careful.Element(
+            score: F64x8(scores), target: F64x8(args.smoothing_rule == FOCAL_SMOOTHING_CE ? targets : smoothed),
+            smoothed: F64x8(smoothed), positiveAlpha: F64x8(alpha), negativeAlpha: F64x8(beta),
+            positiveWeight: F64x8(positive), negativeWeight: F64x8(negative))
+        put(T.self, Careful(plan: plan).value(element), weight, first, lanes)
+    }
+
+    @inline(__always) private func target<T: Target>(_: T.Type, _ element: Int, _ place: Place) -> Double {
+        let targets = plan.pointee.args.targets.unsafelyUnwrapped
+        if plan.pointee.isLabels { return T.label(T.at(targets, place.sample)) == Int64(place.klass) ? 1 : 0 }
+        return T.value(T.at(targets, element))
+    }
+
+    /// Sample and class weight; 0 for an ignored element, whose score the stage before has set to 0.
+    @inline(__always) private func sampleWeight(_ place: Place, _ element: Int, _ i: Int) -> Double {
+        if plan.pointee.ignores && scratch.live[i] == 0 { return 0 }
+        let byElement = plan.pointee.args.weight_layout == FOCAL_WEIGHTS_ELEMENT
+        return plan.pointee.weight(byElement ? element : place.sample)
+            * (plan.pointee.args.class_weights.map { $0[place.klass] } ?? 1)
+    }
+
+    @inline(__always) private func put<T: Target>(
+        _: T.Type, _ value: Careful.Value, _ weight: SIMD8<Double>, _ first: Int, _ lanes: Int
+    ) {
+        let args = plan.pointee.args
+        let targets = args.targets.unsafelyUnwrapped
+        for lane in 0..<lanes {
+            let i = first &+ lane
+            if onlySoft && T.isHard(T.at(targets, start &+ i)) { continue }
+            let w = weight[lane]
+            let hess = args.hessian == FOCAL_HESSIAN_ABSOLUTE ? value.hess.v[lane].magnitude : value.hess.v[lane]
+            scratch.loss[i] = w == 0 ? 0 : V.Scalar(w * value.loss.v[lane])
+            scratch.grad[i] = w == 0 ? 0 : V.Scalar(w * plan.pointee.scale * value.grad.v[lane])
+            scratch.hess[i] = w == 0 ? 0 : V.Scalar(w * plan.pointee.scale * args.hessian_scale * hess)
+        }
+    }
+}
+
+/// Where an element of [outer, classes, inner] stands.
+struct Place {
+    let sample: Int
+    let klass: Int
+
+    @inline(__always) init(_ plan: Plan, _ element: Int) {
+        let classes = Int(plan.pointee.args.classes), inner = Int(plan.pointee.args.inner)
+        let line = element / inner
+        klass = line % classes
+        sample = (line / classes) &* inner &+ element % inner
+    }
+}

@@ -1,0 +1,153 @@
+import CKernels
+
+/// Between the caller's arrays, any type and alignment, and the lanes that compute: whole vectors, the last one by way of a
+/// small buffer so that not a byte beside the array is touched.
+protocol Convertible {
+    associatedtype V: Lanes
+    /// Bytes of one element.
+    static var size: Int { get }
+    static func load(_ p: UnsafeRawPointer) -> V
+    static func store(_ v: V, _ p: UnsafeMutableRawPointer)
+    /// As store, past the caches; p is aligned to the vector.
+    static func stream(_ v: V, _ p: UnsafeMutableRawPointer)
+}
+
+enum Conversion {
+    @inline(__always) static func read<C: Convertible>(
+        _: C.Type, _ source: UnsafeRawPointer, _ count: Int, into array: UnsafeMutablePointer<C.V.Scalar>
+    ) {
+        let whole = count & ~(C.V.count &- 1)
+        var i = 0
+        while i < whole {
+            C.load(source + i &* C.size).store(to: array + i)
+            i &+= C.V.count
+        }
+        if whole < count {
+            var buffer = SIMD16<Double>()
+            withUnsafeMutableBytes(of: &buffer) { bytes in
+                let tail = bytes.baseAddress.unsafelyUnwrapped
+                focal_copy(tail, source + whole &* C.size, (count &- whole) &* C.size)
+                C.load(tail).store(to: array + whole)
+            }
+        }
+    }
+
+    @inline(__always) static func write<C: Convertible>(
+        _: C.Type, _ array: UnsafeMutablePointer<C.V.Scalar>, _ count: Int, to target: UnsafeMutableRawPointer, stream: Bool
+    ) {
+        let whole = count & ~(C.V.count &- 1)
+        let width = C.V.count &* C.size
+        var i = 0
+        if stream && Int(bitPattern: target) & (width &- 1) == 0 {
+            while i < whole {
+                C.stream(C.V(loading: array + i), target + i &* C.size)
+                i &+= C.V.count
+            }
+        } else {
+            while i < whole {
+                C.store(C.V(loading: array + i), target + i &* C.size)
+                i &+= C.V.count
+            }
+        }
+        if whole < count {
+            var buffer = SIMD16<Double>()
+            withUnsafeMutableBytes(of: &buffer) { bytes in
+                let tail = bytes.baseAddress.unsafelyUnwrapped
+                C.store(C.V(loading: array + whole), tail)
+                focal_copy(target + whole &* C.size, tail, (count &- whole) &* C.size)
+            }
+        }
+    }
+}
+
+enum SingleFromF32: Convertible {
+    @inline(__always) static var size: Int { 4 }
+    @inline(__always) static func load(_ p: UnsafeRawPointer) -> F32x16 { F32x16(p.loadUnaligned(as: SIMD16<Float>.self)) }
+    @inline(__always) static func store(_ v: F32x16, _ p: UnsafeMutableRawPointer) { p.storeBytes(of: v.v, as: SIMD16<Float>.self) }
+    @inline(__always) static func stream(_ v: F32x16, _ p: UnsafeMutableRawPointer) { focal_stream_f32x16(p, v.v) }
+}
+
+enum SingleFromF64: Convertible {
+    @inline(__always) static var size: Int { 8 }
+    @inline(__always) static func load(_ p: UnsafeRawPointer) -> F32x16 {
+        F32x16(focal_narrow_f64x16(p.loadUnaligned(as: SIMD16<Double>.self)))
+    }
+    @inline(__always) static func store(_ v: F32x16, _ p: UnsafeMutableRawPointer) {
+        p.storeBytes(of: focal_widen_f32x16(v.v), as: SIMD16<Double>.self)
+    }
+    @inline(__always) static func stream(_ v: F32x16, _ p: UnsafeMutableRawPointer) { store(v, p) }
+}
+
+/// bfloat16: the upper half of a float, rounded to nearest even.
+enum SingleFromBF16: Convertible {
+    @inline(__always) static var size: Int { 2 }
+    @inline(__always) static func load(_ p: UnsafeRawPointer) -> F32x16 { F32x16(focal_load_bf16(p)) }
+    @inline(__always) static func store(_ v: F32x16, _ p: UnsafeMutableRawPointer) { focal_store_bf16(p, v.v) }
+    @inline(__always) static func stream(_ v: F32x16, _ p: UnsafeMutableRawPointer) { store(v, p) }
+}
+
+/// IEEE binary16, by hardware where the instruction set has it.
+enum SingleFromF16: Convertible {
+    @inline(__always) static var size: Int { 2 }
+    @inline(__always) static func load(_ p: UnsafeRawPointer) -> F32x16 { F32x16(focal_load_f16(p)) }
+    @inline(__always) static func store(_ v: F32x16, _ p: UnsafeMutableRawPointer) { focal_store_f16(p, v.v) }
+    @inline(__always) static func stream(_ v: F32x16, _ p: UnsafeMutableRawPointer) { store(v, p) }
+}
+
+enum DoubleFromF64: Convertible {
+    @inline(__always) static var size: Int { 8 }
+    @inline(__always) static func load(_ p: UnsafeRawPointer) -> F64x8 { F64x8(p.loadUnaligned(as: SIMD8<Double>.self)) }
+    @inline(__always) static func store(_ v: F64x8, _ p: UnsafeMutableRawPointer) { p.storeBytes(of: v.v, as: SIMD8<Double>.self) }
+    @inline(__always) static func stream(_ v: F64x8, _ p: UnsafeMutableRawPointer) { focal_stream_f64x8(p, v.v) }
+}
+
+enum DoubleFromF32: Convertible {
+    @inline(__always) static var size: Int { 4 }
+    @inline(__always) static func load(_ p: UnsafeRawPointer) -> F64x8 {
+        F64x8(focal_widen_f32x8(p.loadUnaligned(as: SIMD8<Float>.self)))
+    }
+    @inline(__always) static func store(_ v: F64x8, _ p: UnsafeMutableRawPointer) {
+        p.storeBytes(of: focal_narrow_f64x8(v.v), as: SIMD8<Float>.self)
+    }
+    @inline(__always) static func stream(_ v: F64x8, _ p: UnsafeMutableRawPointer) { store(v, p) }
+}
+
+extension F32x16 {
+    static func read(_ dtype: Int32, _ source: UnsafeRawPointer, _ count: Int, into array: UnsafeMutablePointer<Float>) {
+        switch dtype {
+        case FOCAL_DTYPE_BF16: Conversion.read(SingleFromBF16.self, source, count, into: array)
+        case FOCAL_DTYPE_F16: Conversion.read(SingleFromF16.self, source, count, into: array)
+        case FOCAL_DTYPE_F64: Conversion.read(SingleFromF64.self, source, count, into: array)
+        default: Conversion.read(SingleFromF32.self, source, count, into: array)
+        }
+    }
+
+    static func write(
+        _ array: UnsafeMutablePointer<Float>, _ count: Int, _ dtype: Int32, to target: UnsafeMutableRawPointer, stream: Bool
+    ) {
+        switch dtype {
+        case FOCAL_DTYPE_BF16: Conversion.write(SingleFromBF16.self, array, count, to: target, stream: stream)
+        case FOCAL_DTYPE_F16: Conversion.write(SingleFromF16.self, array, count, to: target, stream: stream)
+        case FOCAL_DTYPE_F64: Conversion.write(SingleFromF64.self, array, count, to: target, stream: stream)
+        default: Conversion.write(SingleFromF32.self, array, count, to: target, stream: stream)
+        }
+    }
+}
+
+extension F64x8 {
+    static func read(_ dtype: Int32, _ source: UnsafeRawPointer, _ count: Int, into array: UnsafeMutablePointer<Double>) {
+        switch dtype {
+        case FOCAL_DTYPE_F32: Conversion.read(DoubleFromF32.self, source, count, into: array)
+        default: Conversion.read(DoubleFromF64.self, source, count, into: array)
+        }
+    }
+
+    static func write(
+        _ array: UnsafeMutablePointer<Double>, _ count: Int, _ dtype: Int32, to target: UnsafeMutableRawPointer, stream: Bool
+    ) {
+        switch dtype {
+        case FOCAL_DTYPE_F32: Conversion.write(DoubleFromF32.self, array, count, to: target, stream: stream)
+        default: Conversion.write(DoubleFromF64.self, array, count, to: target, stream: stream)
+        }
+    }
+}

@@ -1,0 +1,51 @@
+/// e^x by Cody and Waite: x = n ln 2 + r, |r| <= ln(2)/2, e^x = 2^n e^r, with e^r - 1 - r as a polynomial of r^2.
+/// Coefficients: Tests/coefficients/exponential.sollya (absolute error .13 and .11 of half an ulp of 1).
+enum Exponential {
+    /// What depends on the format.  `magic` is 1.5 * 2^(fraction bits) + bias: adding it rounds to an integer and leaves
+    /// n + bias in the low bits, from where one shift makes the exponent field of 2^n.
+    struct Constants {
+        let log2e, magic, ln2Hi, ln2Lo, smallest: Double
+    }
+
+    /// e^x for x <= 0 as hi + lo, relative error below 2^-24.7 (2^-53.7); 0 below the normal range; NaN for NaN.
+    @inline(__always) static func negative<V: Lanes>(_ x: V) -> Pair<V> {
+        let c = V.exponential
+        let bounded = x.atLeast(V(c.smallest))
+        let shifted = bounded.times(V(c.log2e), plus: V(c.magic))
+        let n = shifted - V(c.magic)
+        let r = n.times(V(-c.ln2Lo), plus: n.times(V(-c.ln2Hi), plus: bounded))
+        let tail = V.exponentialTail(r)
+        let rest = (r * r).times(tail, plus: r)
+        let sum = V.one + rest
+        let scale = shifted.powerOfTwo
+        return Pair(sum * scale, (rest - (sum - V.one)) * scale)
+    }
+}
+
+extension F32x16 {
+    /// Products n * ln2Hi are exact: ln2Hi has 15 significant bits and |n| < 2^9.
+    @inline(__always) static var exponential: Exponential.Constants {
+        .init(log2e: 0x1.715476p+0, magic: 0x1.8p23 + 127, ln2Hi: 0x1.62e4p-1, ln2Lo: 0x1.7f7d1cp-20, smallest: -88)
+    }
+
+    /// (e^r - 1 - r) / r^2 for |r| <= ln(2)/2.
+    @inline(__always) static func exponentialTail(_ r: Self) -> Self {
+        Polynomial.degree4(r, 0x1p-1, 0x1.5554dcp-3, 0x1.5554e8p-5, 0x1.120c38p-7, 0x1.6d4e78p-10)
+    }
+}
+
+extension F64x8 {
+    /// Products n * ln2Hi are exact: ln2Hi has 41 significant bits and |n| < 2^12.
+    @inline(__always) static var exponential: Exponential.Constants {
+        .init(
+            log2e: 0x1.71547652b82fep+0, magic: 0x1.8p52 + 1023, ln2Hi: 0x1.62e42fefa3p-1, ln2Lo: 0x1.3de6af278ece6p-42,
+            smallest: -709)
+    }
+
+    @inline(__always) static func exponentialTail(_ r: Self) -> Self {
+        Polynomial.degree9(
+            r, 0x1.0000000000001p-1, 0x1.5555555555558p-3, 0x1.5555555553cb8p-5, 0x1.111111110f8cbp-7,
+            0x1.6c16c178bac58p-10, 0x1.a01a01afc2249p-13, 0x1.a019b877dd29fp-16, 0x1.71ddf762c3ce8p-19,
+            0x1.289221116d37bp-22, 0x1.af620c5ddb50cp-26)
+    }
+}

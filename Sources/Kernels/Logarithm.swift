@@ -1,0 +1,61 @@
+/// Logarithms.  Coefficients: Tests/coefficients/logarithm.sollya.
+enum Logarithm {
+    /// -log x for x in [0, 1], given 1 - x, each as exact as the format allows; relative error below 2^-52, +inf at 0.
+    @inline(__always) static func negative(_ x: F64x8, complement: F64x8) -> F64x8 {
+        let half = F64x8(0.5)
+        let bounded = complement.atMost(half)
+        let near = artanh2(bounded / (F64x8(2) - bounded))
+        return F64x8.select(half < complement, -natural(x), near)
+    }
+
+    /// log x for x >= 0: x = 2^k m with m in [sqrt .5, sqrt 2) and log m = 2 artanh((m - 1) / (m + 1)), exact in its leading
+    /// term where x is near 1.
+    @inline(__always) static func natural(_ x: F64x8) -> F64x8 {
+        let tiny = x < F64x8(0x1p-1022)
+        let scaled = F64x8.select(tiny, x * F64x8(0x1p54), x)
+        let upper = F64x8(0x1.6a09e667f3bcdp0) < scaled.significand
+        let shift = F64x8.select(tiny, F64x8(-54), F64x8.zero) + F64x8.select(upper, F64x8.one, F64x8.zero)
+        let k = scaled.exponent + shift
+        let m = F64x8.select(upper, scaled.significand * F64x8(0.5), scaled.significand)
+        let d = m + F64x8.one
+        let s = (m - F64x8.one) / d
+        let correction = (-s).times(d, plus: m - F64x8.one) / d
+        let rest = k.times(F64x8(0x1.3de6af278ece6p-42), plus: (correction + correction) + F64x8.artanhTail(s))
+        let value = k.times(F64x8(0x1.62e42fefa3p-1), plus: s.times(F64x8(2.0), plus: rest))
+        let limited = F64x8.select(x == F64x8.zero, F64x8(-Double.infinity), value)
+        return F64x8.select(x == x, limited, x)
+    }
+
+    @inline(__always) static func artanh2(_ s: F64x8) -> F64x8 { s.times(F64x8(2.0), plus: F64x8.artanhTail(s)) }
+}
+
+extension F32x16 {
+    /// log(1 + e) for e in [0, 1], given 1 / (1 + e) rounded: e - e^2 / 2 + ..., relative error below 2^-23.5.
+    @inline(__always) static func log1p(_ e: Pair<Self>, reciprocal: Self) -> Self {
+        let tail = Polynomial.degree9(
+            e.hi, -0x1p-1, 0x1.55553p-2, -0x1.fff39cp-3, 0x1.98e11cp-3, -0x1.4ff538p-3, 0x1.0d21acp-3, -0x1.7d99d4p-4,
+            0x1.a1ed8p-5, -0x1.2828dap-6, 0x1.88c46p-9)
+        return e.hi + (e.hi * e.hi).times(tail, plus: e.lo * reciprocal)
+    }
+}
+
+extension F64x8 {
+    /// log(1 + e) = 2 artanh(s), s = e / (2 + e) in [0, 1/3], corrected for the rounding of s; relative error below 2^-52.
+    @inline(__always) static func log1p(_ e: Pair<Self>, reciprocal: Self) -> Self {
+        let d = Pair.sum(larger: Self(2.0), e.hi)
+        let inverse = one / d.hi
+        let s = e.hi * inverse
+        let residual = ((-s).times(d.hi, plus: e.hi) - s * d.lo) + e.lo
+        let correction = residual * inverse
+        return s.times(Self(2.0), plus: (correction + correction) + artanhTail(s))
+    }
+
+    /// 2 artanh(s) - 2 s for |s| <= 1/3.
+    @inline(__always) static func artanhTail(_ s: Self) -> Self {
+        let s2 = s * s
+        return s * s2 * Polynomial.degree9(
+            s2, 0x1.5555555555555p-1, 0x1.999999999a27cp-2, 0x1.24924923df843p-2, 0x1.c71c726c171afp-3,
+            0x1.745cf154e858p-3, 0x1.3b18a6cd11a3ep-3, 0x1.10acf6187626fp-3, 0x1.eb8a175c66bdap-4,
+            0x1.688edd078a774p-4, 0x1.4afd63d03d427p-3)
+    }
+}

@@ -1,0 +1,51 @@
+import CKernels
+
+/// Everything the focal term needs of a margin u: the logit times +1 or -1, or its softmax counterpart.
+///
+///     p = sigma(u) = p_t      q = sigma(-u) = 1 - p_t      loss = softplus(-u) = -log p_t
+///
+/// All come from e = exp(-|u|), never from 1 - p, so that none loses digits at either end.
+struct Margin<V: Lanes> {
+    /// Where the score is on the target's side, u >= 0.
+    let right: V.Mask
+    let size: V  // |u|, bounded
+    let log1p: V  // log(1 + e)
+    let p: V
+    let q: Pair<V>  // a pair: q^gamma multiplies its error by gamma
+    let loss: V
+    /// The loss, finite for infinite scores too: for products with p, which is 0 long before the bound matters.
+    let finiteLoss: V
+
+    @inline(__always) init(size: V, right: V.Mask, e: Pair<V>) {
+        self.size = size.atMost(V(1024.0))
+        self.right = right
+        let d = V.one + e.hi
+        let reciprocal = V.one / d
+        let ratio = e.hi * reciprocal
+        log1p = V.log1p(e, reciprocal: reciprocal)
+
+        // q = N / (1 + e) with N = e on the right side and 1 on the wrong one.  N - q (1 + e), formed exactly, corrects it.
+        let high = V.select(right, ratio, reciprocal)
+        let numerator = V.select(right, e.hi, V.one)
+        let numeratorLow = V.select(right, e.lo, V.zero)
+        let residual = (-high).times(e.lo, plus: (-high).times(e.hi, plus: numerator - high) + numeratorLow)
+        q = Pair(high, residual * reciprocal)
+        p = V.select(right, reciprocal, ratio)
+        loss = log1p + V.select(right, V.zero, size)
+        finiteLoss = log1p + V.select(right, V.zero, self.size)
+    }
+
+    /// w L: the low part must not meet an infinite loss.
+    @inline(__always) func weightedLoss(_ w: Pair<V>) -> V { w.hi.times(loss, plus: w.lo * finiteLoss) }
+
+    /// -f' = w (q + g p L): both terms have one sign, nothing cancels.
+    @inline(__always) func slope(_ w: Pair<V>, _ g: V) -> V { w * (g * p).times(finiteLoss, plus: q.hi) }
+
+    /// f'' = w p (q (1 + 2g) + g L (g p - q)), its size, or the Gauss-Newton p |f'|.
+    @inline(__always) func curvature(_ w: Pair<V>, _ g: V, slope: V, mode: Int32) -> V {
+        if mode == FOCAL_HESSIAN_GAUSS_NEWTON { return p * slope }
+        let bend = g * finiteLoss * g.times(p, plus: -q.hi)
+        let exact = w.hi * p * q.hi.times((g + g) + V.one, plus: bend)
+        return mode == FOCAL_HESSIAN_ABSOLUTE ? exact.magnitude : exact
+    }
+}

@@ -1,0 +1,47 @@
+import CKernels
+
+/// The last stage: what the caller wants done to gradient and Hessian, then the rounding to its type.
+struct Outputs<V: Lanes> {
+    let plan: Plan
+    let scratch: Scratch<V>
+    let start: Int
+    let count: Int
+
+    /// Writes the block's outputs from the scratch, unless the term has already written them directly.
+    func write(direct: Bool) {
+        if direct { return }
+        let args = plan.pointee.args
+        if let upstream = args.upstream, args.grad != nil { multiply(by: upstream) }
+        if args.hess != nil && args.hessian_floor != FOCAL_FLOOR_OFF { raiseHessian() }
+        if let loss = args.loss { store(scratch.loss, loss) }
+        if let grad = args.grad {
+            if args.accumulate != 0 { add(grad) }
+            store(scratch.grad, grad)
+        }
+        if let hess = args.hess { store(scratch.hess, hess) }
+    }
+
+    private func store(_ array: UnsafeMutablePointer<V.Scalar>, _ output: UnsafeMutableRawPointer) {
+        let dtype = plan.pointee.outDtype
+        V.write(array, count, dtype, to: output + start &* size(of: dtype), stream: plan.pointee.stream != 0)
+    }
+
+    /// The factors come in through `e`, which is free by now.
+    private func multiply(by upstream: UnsafeRawPointer) {
+        let dtype = plan.pointee.outDtype
+        V.read(dtype, upstream + start &* size(of: dtype), count, into: scratch.e)
+        for i in 0..<count { scratch.grad[i] *= scratch.e[i] }
+    }
+
+    private func add(_ grad: UnsafeMutableRawPointer) {
+        let dtype = plan.pointee.outDtype
+        V.read(dtype, UnsafeRawPointer(grad) + start &* size(of: dtype), count, into: scratch.e)
+        for i in 0..<count { scratch.grad[i] += scratch.e[i] }
+    }
+
+    private func raiseHessian() {
+        let floor = V.Scalar(plan.pointee.args.hessian_floor)
+        let ignores = plan.pointee.ignores
+        for i in 0..<count where scratch.hess[i] < floor && !(ignores && scratch.live[i] == 0) { scratch.hess[i] = floor }
+    }
+}

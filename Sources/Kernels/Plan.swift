@@ -1,0 +1,75 @@
+import CKernels
+
+typealias Plan = UnsafePointer<focal_plan>
+
+extension focal_plan {
+    /// Calls `body` for each run of consecutive elements of [start, start + count) that lie in one row (inner = 1: one sample,
+    /// consecutive classes) or in one plane (inner > 1: one class, consecutive samples).
+    @inline(__always) func forEachRun(_ start: Int, _ count: Int, _ body: (Run) -> Void) {
+        let classes = Int(args.classes), inner = Int(args.inner)
+        var offset = 0
+        while offset < count {
+            let element = start &+ offset
+            let position = inner == 1 ? element % classes : element % inner
+            let line = inner == 1 ? element / classes : element / inner
+            let length = min(count &- offset, (inner == 1 ? classes : inner) &- position)
+            if inner == 1 {
+                body(Run(offset: offset, length: length, sample: line, klass: position, isRow: true))
+            } else {
+                let sample = (line / classes) &* inner &+ position
+                body(Run(offset: offset, length: length, sample: sample, klass: line % classes, isRow: false))
+            }
+            offset &+= length
+        }
+    }
+
+    /// The weight of a positive and of a negative element of a class.
+    @inline(__always) func elementWeights(_ klass: Int) -> (positive: Double, negative: Double) {
+        let alpha = args.alphas.map { $0[klass] } ?? args.alpha
+        let shared = args.class_weights.map { $0[klass] } ?? 1
+        let (a, b) = alpha == FOCAL_ALPHA_OFF ? (1, 1) : (alpha, 1 - alpha)
+        let positiveWeight = args.pos_weights.map { $0[klass] } ?? args.pos_weight
+        return (a * positiveWeight * shared, b * args.neg_weight * shared)
+    }
+
+    @inline(__always) func weight(_ index: Int) -> Double {
+        guard let weights = args.weights else { return 1 }
+        return args.weight_dtype == FOCAL_DTYPE_F64
+            ? weights.loadUnaligned(fromByteOffset: index &* 8, as: Double.self)
+            : Double(weights.loadUnaligned(fromByteOffset: index &* 4, as: Float.self))
+    }
+
+    @inline(__always) var isLabels: Bool { args.target_kind == FOCAL_TARGETS_LABELS }
+    @inline(__always) var ignores: Bool { args.ignore_index != focal_label_none || args.ignore_mask != nil }
+    @inline(__always) var isDenseSoftmax: Bool { softmax != 0 && !isLabels }
+    /// One label of a one-vs-rest problem stands for a score in every column.
+    @inline(__always) var elementsPerUnit: Double { softmax == 0 && isLabels ? Double(args.classes) : 1 }
+    @inline(__always) var labelLimit: Int64 { args.shard_total > 0 ? args.shard_total : args.classes }
+
+    /// The weight of a target class of a softmax.
+    @inline(__always) func labelWeight(_ klass: Int) -> Double { classAlpha(klass) * classWeight(klass) }
+    @inline(__always) func classAlpha(_ klass: Int) -> Double {
+        let alpha = args.alphas.map { $0[klass] } ?? args.alpha
+        return alpha == FOCAL_ALPHA_OFF ? 1 : alpha
+    }
+    @inline(__always) func classWeight(_ klass: Int) -> Double { args.class_weights.map { $0[klass] } ?? 1 }
+    @inline(__always) var outDtype: Int32 { args.out_dtype == 0 ? args.score_dtype : args.out_dtype }
+}
+
+/// Consecutive elements: of one sample (a row, classes counting up from `klass`) or of one class (samples counting up).
+struct Run {
+    let offset: Int  // in the block
+    let length: Int
+    let sample: Int
+    let klass: Int
+    let isRow: Bool
+}
+
+@inline(__always) func size(of dtype: Int32) -> Int {
+    switch dtype {
+    case FOCAL_DTYPE_F64, FOCAL_DTYPE_I64: 8
+    case FOCAL_DTYPE_BF16, FOCAL_DTYPE_F16: 2
+    case FOCAL_DTYPE_U8: 1
+    default: 4
+    }
+}

@@ -1,0 +1,30 @@
+import CKernels
+
+/// The arrays that a block passes through, in memory that the caller's stack lends and that stays in the first-level cache.
+struct Scratch<V: Lanes> {
+    typealias Array = UnsafeMutablePointer<V.Scalar>
+
+    /// Elements of a block: 2 KiB of each array, a multiple of the lanes.
+    @inline(__always) static var capacity: Int { 2048 / MemoryLayout<V.Scalar>.stride }
+
+    private let base: UnsafeMutableRawPointer
+
+    @inline(__always) init(_ memory: UnsafeMutableRawPointer) { base = memory }
+
+    @inline(__always) private func array(_ index: Int) -> Array {
+        (base + index &* 2048).assumingMemoryBound(to: V.Scalar.self)
+    }
+
+    var scores: Array { @inline(__always) get { array(0) } }
+    /// The element's weight with the sign of its target: -w is a negative.
+    var weights: Array { @inline(__always) get { array(1) } }
+    /// 1, or 0 for an ignored element; filled only where something is ignored.
+    var live: Array { @inline(__always) get { array(2) } }
+    var e: Array { @inline(__always) get { array(3) } }
+    var eLow: Array { @inline(__always) get { array(4) } }
+    var loss: Array { @inline(__always) get { array(5) } }
+    var grad: Array { @inline(__always) get { array(6) } }
+    var hess: Array { @inline(__always) get { array(7) } }
+    var positive: Array { @inline(__always) get { array(8) } }
+    var negative: Array { @inline(__always) get { array(9) } }
+}

@@ -1,0 +1,92 @@
+import CKernels
+
+/// The binary family: a range of elements in blocks, each block through its stages.
+///
+///     scores -> signed weights -> exp(-|z|) -> the term -> (soft targets, in double) -> outputs
+struct Sigmoid<V: Lanes> {
+    typealias Array = UnsafeMutablePointer<V.Scalar>
+
+    let plan: Plan
+    let scratch: Scratch<V>
+
+    /// Computes elements [begin, end) and returns the sum of their losses.
+    static func run(_ plan: Plan, _ begin: Int, _ end: Int, _ memory: UnsafeMutableRawPointer) -> Double {
+        let sigmoid = Sigmoid(plan: plan, scratch: Scratch(memory))
+        var sums = SIMD8<Double>()
+        var start = begin
+        while start < end {
+            let count = min(Scratch<V>.capacity, end &- start)
+            sigmoid.block(start, count, &sums)
+            start &+= count
+        }
+        if plan.pointee.stream != 0 { focal_stream_fence() }
+        return Reduction.tree(sums)
+    }
+
+    private func block(_ start: Int, _ count: Int, _ sums: inout SIMD8<Double>) {
+        let scores = loadScores(start, count)
+        SignedWeights(plan: plan, start: start, count: count, scratch: scratch).fill()
+        if plan.pointee.careful != 0 {
+            CarefulBlock(plan: plan, scratch: scratch, start: start, count: count, onlySoft: false).run()
+        } else {
+            term(scores, start, count, &sums)
+            if plan.pointee.soft != 0 {
+                CarefulBlock(plan: plan, scratch: scratch, start: start, count: count, onlySoft: true).run()
+            }
+        }
+        if sumsAfterwards { Reduction.add(scratch.loss, count, to: &sums) }
+        Outputs(plan: plan, scratch: scratch, start: start, count: count).write(direct: isDirect(count))
+    }
+
+    private func term(_ scores: Array, _ start: Int, _ count: Int, _ sums: inout SIMD8<Double>) {
+        let args = plan.pointee.args
+        let direct = isDirect(count)
+        func target(_ output: UnsafeMutableRawPointer?, _ array: Array) -> Array? {
+            guard let output else { return nil }
+            return direct ? (output + start &* MemoryLayout<V.Scalar>.size).assumingMemoryBound(to: V.Scalar.self) : array
+        }
+        let sumsNow = args.reduced_loss != nil && !sumsAfterwards
+        let loss = target(args.loss, scratch.loss) ?? (sumsAfterwards ? scratch.loss : nil)
+        withUnsafeMutablePointer(to: &sums) { sums in
+            SigmoidTerm(
+                plan: plan, vectors: (count &+ V.count &- 1) / V.count, scores: scores, scratch: scratch, loss: loss,
+                grad: target(args.grad, scratch.grad), hess: target(args.hess, scratch.hess), sums: sumsNow ? sums : nil
+            ).run(gamma: args.gamma)
+        }
+    }
+
+    /// Where soft elements may replace what the term made, losses are summed after that.
+    private var sumsAfterwards: Bool {
+        plan.pointee.args.reduced_loss != nil && (plan.pointee.soft != 0 || plan.pointee.careful != 0)
+    }
+
+    /// Whether the term can write into the caller's arrays: whole vectors of its own type and nothing left to do.
+    private func isDirect(_ count: Int) -> Bool { plan.pointee.direct != 0 && count & (V.count &- 1) == 0 }
+
+    /// The block's scores as lanes, padded to whole vectors: the caller's own array where nothing need change in it.
+    private func loadScores(_ start: Int, _ count: Int) -> Array {
+        let args = plan.pointee.args
+        let source = args.scores.unsafelyUnwrapped + start &* size(of: args.score_dtype)
+        if isDirect(count) && args.score_dtype == V.dtype {
+            return UnsafeMutableRawPointer(mutating: source).assumingMemoryBound(to: V.Scalar.self)
+        }
+        V.read(args.score_dtype, source, count, into: scratch.scores)
+        var i = count
+        while i & (V.count &- 1) != 0 {
+            scratch.scores[i] = 0
+            i &+= 1
+        }
+        return scratch.scores
+    }
+}
+
+/// Sums of losses: eight running sums in double through a range, then a fixed tree.
+enum Reduction {
+    static func add<S: LaneScalar>(_ losses: UnsafeMutablePointer<S>, _ count: Int, to sums: inout SIMD8<Double>) {
+        for i in 0..<count { sums[i & 7] += Double(losses[i]) }
+    }
+
+    @inline(__always) static func tree(_ s: SIMD8<Double>) -> Double {
+        ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
+    }
+}

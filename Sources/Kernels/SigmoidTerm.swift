@@ -1,0 +1,56 @@
+import CKernels
+
+/// The second and third stage: e = exp(-|z|) for a whole block, then everything that follows from it.  Two short loops over
+/// the scratch rather than one long one: more of the short chains fit the reorder window.
+struct SigmoidTerm<V: Lanes>: ModulatorWork {
+    let plan: Plan
+    let vectors: Int  // in the block, the last one padded
+    let scores: UnsafePointer<V.Scalar>
+    let scratch: Scratch<V>
+    /// Where each output goes, or nil.
+    let loss: UnsafeMutablePointer<V.Scalar>?
+    let grad: UnsafeMutablePointer<V.Scalar>?
+    let hess: UnsafeMutablePointer<V.Scalar>?
+    let sums: UnsafeMutablePointer<SIMD8<Double>>?
+
+    @inline(__always) func exponentials() {
+        var i = 0
+        while i < vectors &* V.count {
+            let e = Exponential.negative(-V(loading: scores + i).magnitude)
+            e.hi.store(to: scratch.e + i)
+            e.lo.store(to: scratch.eLow + i)
+            i &+= V.count
+        }
+    }
+
+    func run<M: Modulator>(_: M.Type) {
+        exponentials()
+        let gamma = Gamma<V>(plan.pointee.args.gamma)
+        let g = gamma.value.hi
+        let gradScale = V(-plan.pointee.scale)
+        let hessScale = V(plan.pointee.scale * plan.pointee.args.hessian_scale)
+        let mode = plan.pointee.args.hessian
+        var sum = SIMD8<Double>()
+        var i = 0
+        while i < vectors &* V.count {
+            let z = V(loading: scores + i)
+            let signed = V(loading: scratch.weights + i)
+            let e = Pair(V(loading: scratch.e + i), V(loading: scratch.eLow + i))
+            let m = Margin(size: z.magnitude, right: z.flippingSign(where: signed).isPositive, e: e)
+            let w = M.weight(m, gamma)
+            let slope = m.slope(w, g)
+            if let grad { (signed * gradScale * slope).store(to: grad + i) }
+            if let hess {
+                let curvature = m.curvature(w, g, slope: slope, mode: mode)
+                (signed.magnitude * hessScale * curvature).store(to: hess + i)
+            }
+            if loss != nil || sums != nil {
+                let value = signed.magnitude * m.weightedLoss(w)
+                if let loss { value.store(to: loss + i) }
+                if sums != nil { value.accumulate(into: &sum) }
+            }
+            i &+= V.count
+        }
+        if let sums { sums.pointee += sum }
+    }
+}

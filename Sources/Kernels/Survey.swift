@@ -1,0 +1,122 @@
+import CKernels
+
+/// The pass over the targets before anything is written: it finds the first that is out of range, counts what the divisor
+/// needs and learns whether any target is soft.  A unit is an element (sigmoid, dense) or a sample.
+struct Survey: TargetWork {
+    let plan: Plan
+    let begin: Int
+    let end: Int
+
+    static func run(_ plan: Plan, _ begin: Int, _ end: Int) -> focal_survey {
+        let survey = Survey(plan: plan, begin: begin, end: end)
+        return plan.pointee.isLabels
+            ? survey.run(labels: plan.pointee.args.target_dtype) : survey.run(dtype: plan.pointee.args.target_dtype)
+    }
+
+    func run<T: Target>(_: T.Type) -> focal_survey {
+        var survey = focal_survey(valid: 0, weights: 0, positives: 0, bad_index: -1, soft: 0)
+        if onlyValidity && !plan.pointee.isDenseSoftmax {
+            plain(T.self, &survey)
+        } else {
+            for unit in begin..<end where survey.bad_index < 0 { count(T.self, unit, &survey) }
+        }
+        return survey
+    }
+
+    /// Nothing is ignored and nothing weighted: every unit counts, and the check is a loop without branches.
+    private var onlyValidity: Bool {
+        let args = plan.pointee.args
+        return !plan.pointee.ignores && (args.reduction != FOCAL_REDUCTION_MEAN || args.divisor < FOCAL_DIVISOR_WEIGHTS)
+    }
+
+    @inline(__always) private func plain<T: Target>(_: T.Type, _ survey: inout focal_survey) {
+        let targets = plan.pointee.args.targets.unsafelyUnwrapped
+        survey.valid = Double(end &- begin) * plan.pointee.elementsPerUnit
+        var bad = 0, soft = 0
+        if plan.pointee.isLabels {
+            for i in begin..<end { bad |= isValidLabel(T.label(T.at(targets, i))) ? 0 : 1 }
+        } else {
+            for i in begin..<end {
+                let stored = T.at(targets, i)
+                bad |= T.isValid(stored) ? 0 : 1
+                soft |= T.isHard(stored) ? 0 : 1
+            }
+        }
+        survey.soft = Int32(truncatingIfNeeded: soft)
+        if bad == 0 { return }
+        var i = begin
+        while plan.pointee.isLabels ? isValidLabel(T.label(T.at(targets, i))) : T.isValid(T.at(targets, i)) { i &+= 1 }
+        survey.bad_index = Int64(i)
+    }
+
+    @inline(__always) private func isValidLabel(_ label: Int64) -> Bool {
+        UInt64(bitPattern: label) < UInt64(bitPattern: plan.pointee.labelLimit)
+            || (plan.pointee.softmax == 0 && label == plan.pointee.args.background_label && label != focal_label_none)
+    }
+
+    @inline(__always) private func count<T: Target>(_: T.Type, _ unit: Int, _ survey: inout focal_survey) {
+        let args = plan.pointee.args
+        let targets = args.targets.unsafelyUnwrapped
+        if let mask = args.ignore_mask, mask[unit] != 0 { return }
+        if plan.pointee.isDenseSoftmax { return countSoftmax(T.self, unit, &survey) }
+        let stored = T.at(targets, unit)
+        let ignored = args.ignore_index
+        if plan.pointee.isLabels {
+            let label = T.label(stored)
+            if label == ignored { return }
+            guard isValidLabel(label) else { return survey.bad_index = Int64(unit) }
+            survey.positives += isPositive(label) ? 1 : 0
+            survey.weights += weight(unit, label)
+        } else {
+            if ignored != focal_label_none && T.value(stored) == Double(ignored) { return }
+            guard T.isValid(stored) else { return survey.bad_index = Int64(unit) }
+            survey.soft |= T.isHard(stored) ? 0 : 1
+            survey.positives += T.value(stored)
+            survey.weights += weight(unit, 0)
+        }
+        survey.valid += plan.pointee.elementsPerUnit
+    }
+
+    @inline(__always) private func isPositive(_ label: Int64) -> Bool {
+        plan.pointee.softmax != 0
+            ? label != plan.pointee.args.background_label : label >= 0 && label < plan.pointee.labelLimit
+    }
+
+    /// What a unit adds to the sum of weights.
+    private func weight(_ unit: Int, _ label: Int64) -> Double {
+        let args = plan.pointee.args
+        guard args.divisor == FOCAL_DIVISOR_WEIGHTS else { return 0 }
+        if plan.pointee.softmax != 0 { return plan.pointee.weight(unit) * plan.pointee.labelWeight(Int(label)) }
+        if !plan.pointee.isLabels { return elementWeight(unit) }
+        let classes = Int(args.classes), inner = Int(args.inner)
+        let first = (unit / inner) &* classes &* inner &+ unit % inner
+        var sum = 0.0
+        for klass in 0..<classes { sum += elementWeight(first &+ klass &* inner) }
+        return sum
+    }
+
+    private func elementWeight(_ element: Int) -> Double {
+        let place = Place(plan, element)
+        let byElement = plan.pointee.args.weight_layout == FOCAL_WEIGHTS_ELEMENT
+        return plan.pointee.weight(byElement ? element : place.sample)
+            * (plan.pointee.args.class_weights.map { $0[place.klass] } ?? 1)
+    }
+
+    /// A sample of class probabilities: torch's weighted mean counts each class's share.
+    private func countSoftmax<T: Target>(_: T.Type, _ sample: Int, _ survey: inout focal_survey) {
+        let args = plan.pointee.args
+        let targets = args.targets.unsafelyUnwrapped
+        let classes = Int(args.classes), inner = Int(args.inner)
+        let first = (sample / inner) &* classes &* inner &+ sample % inner
+        var weights = 0.0, background = 0.0
+        for klass in 0..<classes {
+            let stored = T.at(targets, first &+ klass &* inner)
+            guard T.isValid(stored) else { return survey.bad_index = Int64(first &+ klass &* inner) }
+            weights += T.value(stored) * plan.pointee.labelWeight(klass)
+            if Int64(klass) == args.background_label { background = T.value(stored) }
+        }
+        survey.valid += 1
+        survey.weights += plan.pointee.weight(sample) * weights
+        survey.positives += 1 - background
+    }
+}

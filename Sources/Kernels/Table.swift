@@ -1,0 +1,33 @@
+import CKernels
+
+// The one thing a kernel module exports: its functions, under the name of its instruction set.
+
+#if ISA_X86_64_V4
+    @_cdecl("focal_kernels_x86_64_v4") @implementation
+    public func focal_kernels_x86_64_v4(_ table: UnsafeMutablePointer<focal_kernels>!) { fill(table, "x86-64-v4") }
+#elseif ISA_X86_64_V3
+    @_cdecl("focal_kernels_x86_64_v3") @implementation
+    public func focal_kernels_x86_64_v3(_ table: UnsafeMutablePointer<focal_kernels>!) { fill(table, "x86-64-v3") }
+#elseif ISA_X86_64
+    @_cdecl("focal_kernels_x86_64") @implementation
+    public func focal_kernels_x86_64(_ table: UnsafeMutablePointer<focal_kernels>!) { fill(table, "x86-64") }
+#elseif ISA_NEON
+    @_cdecl("focal_kernels_neon") @implementation
+    public func focal_kernels_neon(_ table: UnsafeMutablePointer<focal_kernels>!) { fill(table, "neon") }
+#endif
+
+private func fill(_ table: UnsafeMutablePointer<focal_kernels>, _ isa: StaticString) {
+    table.pointee = focal_kernels(
+        isa: UnsafeRawPointer(isa.utf8Start).assumingMemoryBound(to: CChar.self),
+        survey: { plan, begin, end, survey in
+            survey.unsafelyUnwrapped.pointee = Survey.run(plan.unsafelyUnwrapped, Int(begin), Int(end))
+        },
+        sigmoid: { plan, begin, end, scratch in
+            let plan = plan.unsafelyUnwrapped, scratch = scratch.unsafelyUnwrapped
+            return plan.pointee.args.score_dtype == FOCAL_DTYPE_F64
+                ? Sigmoid<F64x8>.run(plan, Int(begin), Int(end), scratch)
+                : Sigmoid<F32x16>.run(plan, Int(begin), Int(end), scratch)
+        },
+        softmax: nil,
+        shard_stats: nil)
+}

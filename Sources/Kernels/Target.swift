@@ -1,0 +1,62 @@
+import CKernels
+
+/// A stored target type.  Integers are hard: 0 or 1 where dense, a class where labels.
+protocol Target {
+    associatedtype Stored
+    static func value(_ stored: Stored) -> Double
+    static func label(_ stored: Stored) -> Int64
+    static func isOne(_ stored: Stored) -> Bool
+    static func isHard(_ stored: Stored) -> Bool
+    /// In [0, 1] and not NaN; an integer 0 or 1.
+    static func isValid(_ stored: Stored) -> Bool
+}
+
+extension Target {
+    @inline(__always) static var size: Int { MemoryLayout<Stored>.size }
+    @inline(__always) static func at(_ base: UnsafeRawPointer, _ index: Int) -> Stored {
+        base.loadUnaligned(fromByteOffset: index &* size, as: Stored.self)
+    }
+}
+
+enum FloatTarget<Stored: BinaryFloatingPoint>: Target {
+    @inline(__always) static func value(_ stored: Stored) -> Double { Double(stored) }
+    @inline(__always) static func label(_ stored: Stored) -> Int64 { 0 }
+    @inline(__always) static func isOne(_ stored: Stored) -> Bool { stored == 1 }
+    @inline(__always) static func isHard(_ stored: Stored) -> Bool { stored == 1 || stored == 0 }
+    @inline(__always) static func isValid(_ stored: Stored) -> Bool { stored >= 0 && stored <= 1 }
+}
+
+enum IntegerTarget<Stored: FixedWidthInteger>: Target {
+    @inline(__always) static func value(_ stored: Stored) -> Double { Double(Int64(truncatingIfNeeded: stored)) }
+    @inline(__always) static func label(_ stored: Stored) -> Int64 { Int64(truncatingIfNeeded: stored) }
+    @inline(__always) static func isOne(_ stored: Stored) -> Bool { stored == 1 }
+    @inline(__always) static func isHard(_ stored: Stored) -> Bool { true }
+    @inline(__always) static func isValid(_ stored: Stored) -> Bool { stored == 0 || stored == 1 }
+}
+
+/// What is done with targets of a type that is only known at run time.
+protocol TargetWork {
+    associatedtype Result
+    func run<T: Target>(_: T.Type) -> Result
+}
+
+extension TargetWork {
+    @inline(__always) func run(dtype: Int32) -> Result {
+        switch dtype {
+        case FOCAL_DTYPE_F64: run(FloatTarget<Double>.self)
+        case FOCAL_DTYPE_U8: run(IntegerTarget<UInt8>.self)
+        case FOCAL_DTYPE_I32: run(IntegerTarget<Int32>.self)
+        case FOCAL_DTYPE_I64: run(IntegerTarget<Int64>.self)
+        default: run(FloatTarget<Float>.self)
+        }
+    }
+
+    /// Labels are integers.
+    @inline(__always) func run(labels dtype: Int32) -> Result {
+        switch dtype {
+        case FOCAL_DTYPE_U8: run(IntegerTarget<UInt8>.self)
+        case FOCAL_DTYPE_I64: run(IntegerTarget<Int64>.self)
+        default: run(IntegerTarget<Int32>.self)
+        }
+    }
+}
