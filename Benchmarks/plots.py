@@ -65,6 +65,8 @@ def speed(result, path):
     """Nanoseconds an element against N, one panel a thread count, one line a peer, the floor drawn in."""
     style()
     counts = sorted({record["threads"] for record in result["records"] if record["suite"] == "size"})
+    if not counts:
+        return
     figure, axes = plt.subplots(1, len(counts), figsize=(6.6 * len(counts), 5.6), sharey=True, squeeze=False)
     for axis, threads in zip(axes[0], counts):
         lines = series(result["records"], threads)

@@ -28,6 +28,9 @@ static const peer *find(const char *name, int softmax) {
     return 0;
 }
 
+/* Less work than this is not worth waking a thread for: bytes of the widest array. */
+#define SMALL (64 << 10)
+
 /* Part i of `parts` of n, on whole cache lines of 4-byte elements. */
 static size_t part(size_t n, int i, int parts) { return i == parts ? n : n / 16 * (size_t)i / (size_t)parts * 16; }
 
@@ -35,7 +38,7 @@ double run_binary(const char *name, const float *z, const float *y, float *g, si
                   int threads) {
     const peer *p = find(name, 0);
     if (!p) return NAN;
-    if (threads == 1) return p->binary(z, y, g, n, alpha, gamma);
+    if (threads == 1 || n * sizeof *z < SMALL) return p->binary(z, y, g, n, alpha, gamma);
     double sum = 0;
 #pragma omp parallel for num_threads(threads) schedule(static, 1) reduction(+ : sum)
     for (int i = 0; i < threads; i++) {
@@ -49,7 +52,7 @@ double run_softmax(const char *name, const float *z, const int32_t *labels, floa
                    size_t inner, float alpha, float gamma, int threads) {
     const peer *p = find(name, 1);
     if (!p) return NAN;
-    if (threads == 1) return p->softmax(z, labels, g, classes, inner, 0, outer * inner, alpha, gamma);
+    if (threads == 1 || outer * classes * inner * sizeof *z < SMALL) return p->softmax(z, labels, g, classes, inner, 0, outer * inner, alpha, gamma);
     double sum = 0;
 #pragma omp parallel for num_threads(threads) schedule(static, 1) reduction(+ : sum)
     for (int i = 0; i < threads; i++) {
@@ -61,7 +64,7 @@ double run_softmax(const char *name, const float *z, const int32_t *labels, floa
 
 double run_floor(int streaming, const floor_streams *s, int threads) {
     double (*const floor)(const floor_streams *) = streaming ? floor_streaming : floor_ordinary;
-    if (threads == 1) return floor(s);
+    if (threads == 1 || (s->a_bytes < SMALL && s->c_bytes < SMALL)) return floor(s);
     double sum = 0;
 #pragma omp parallel for num_threads(threads) schedule(static, 1) reduction(+ : sum)
     for (int i = 0; i < threads; i++) {
