@@ -198,7 +198,8 @@ class BoostingObjective:
         if not rows:
             raise ValueError("start_score needs at least one label")
         if self.num_class is None:
-            return numpy.clip(numpy.average(y, weights=weight), 0.5 / rows, 1 - 0.5 / rows)
+            share = numpy.average(y.astype(numpy.float64), weights=weight)
+            return numpy.clip(share, 0.5 / rows, 1 - 0.5 / rows)
         counts = numpy.bincount(_as_labels(y), weight, minlength=self.num_class)
         shares = numpy.maximum(counts / counts.sum(), 0.5 / rows)
         return shares / shares.sum()

@@ -73,7 +73,7 @@ class FocalObjective(BoostingObjective):
         """
         encoded, weight = _as_seen(estimator, y, sample_weight)
         start = self.start_score(encoded, weight)
-        estimator.set_params(objective=self.sklearn)
+        estimator.set_params(**{"metric": "None", **estimator.get_params(), "objective": self.sklearn})
         options = {"eval_metric": self.focal_loss, **options}
         if eval_set is not None:
             options["eval_set"] = eval_set
@@ -101,7 +101,9 @@ def _field(data, name):
 
 def _as_seen(estimator, y, weight):
     """Labels and weights as LightGBM will see them: classes numbered from 0, class_weight multiplied in."""
-    if getattr(estimator, "_estimator_type", "") != "classifier":
+    from sklearn.base import is_classifier
+
+    if not is_classifier(estimator):
         return numpy.asarray(y), weight
     by_class = estimator.get_params().get("class_weight")
     if by_class is not None:
@@ -126,7 +128,9 @@ def _init_scores(datasets, start):
         yield
     finally:
         for data in datasets:
-            data.set_init_score(None).set_field("init_score", None)  # what was given, and what was constructed from it
+            data.set_init_score(None)
+            if _field(data, "init_score") is not None:  # what LightGBM has constructed from it
+                data.set_field("init_score", None)
 
 
 def _add_to_first_trees(booster, start):

@@ -75,12 +75,14 @@ class FocalObjective(BoostingObjective):
         Its predict_proba would be the sigmoid of the margin; use
         `obj.predict_proba(estimator.predict(X, output_margin=True))`.
         """
+        from sklearn.base import is_classifier
+
         start = self.start_score(y, sample_weight)
-        if self.num_class is None and getattr(estimator, "_estimator_type", "") == "classifier":
+        if self.num_class is None and is_classifier(estimator):
             start = 1 / (1 + math.exp(-start))  # XGBClassifier reads base_score as a probability
         estimator.set_params(objective=self.sklearn, base_score=start if self.num_class is None else start.tolist())
         if estimator.get_params().get("eval_metric") is None:
-            estimator.set_params(eval_metric=self.focal_loss)
+            estimator.set_params(eval_metric=self.focal_loss, disable_default_eval_metric=1)
         return estimator.fit(X, y, sample_weight=sample_weight, **options)
 
 
