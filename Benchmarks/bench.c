@@ -6,8 +6,9 @@
  *
  * KEY=VALUE sets what holds for all contenders; a contender may override it after a slash.  Every round times each
  * contender once, in turn, so that whatever else the machine does falls on all of them; a sample is as many calls as fill
- * `sample_us`, and is repeated if the kernel took the CPU away during it.  Buffers are touched before, and shared by contenders that have the same.  Threads are not pinned, so that a
- * pool and OpenMP are placed by the same kernel.  The library is opened at run time, so that peers can be timed without it. */
+ * `sample_us`, and is repeated if the kernel took the CPU away during it.  Buffers are touched before, and shared by
+ * contenders that have the same.  Threads are not pinned, so that a pool and OpenMP are placed by the same kernel.  The
+ * library is opened at run time, so that peers can be timed without it. */
 #include <dlfcn.h>
 #include <math.h>
 #include <stdio.h>

@@ -8,6 +8,7 @@ float32 or 8 float64 elements, on every instruction set.
 """
 
 import dataclasses
+import functools
 import pathlib
 import re
 import shutil
@@ -70,6 +71,7 @@ def objdump(machine):
     raise FileNotFoundError(f"no disassembler: install binutils or LLVM ({', '.join(names)})")
 
 
+@functools.cache
 def disassemble(path, machine):
     """{function: [Instruction]} of an object file, relocated call targets by name."""
     command = [objdump(machine), "-d", "-r", "--no-show-raw-insn", str(path)]
@@ -93,8 +95,8 @@ def branch_target(instruction):
     return int(matches[-1], 16) if matches else None
 
 
-def loops(functions, machine):
-    """The hot loops of an object's functions."""
+def loops(functions, machine, fewest=FEWEST_PACKED):
+    """The hot loops of an object's functions: innermost, with at least `fewest` packed operations."""
     is_branch = X86_BRANCH if machine == "x86" else ARM_BRANCH
     found = []
     for name, body in functions.items():
@@ -115,7 +117,7 @@ def loops(functions, machine):
             if any(start < other < end and by_start[other] <= end for other, _ in heads):
                 continue
             loop = describe(name, [i for i in body if start <= i.address <= end], body, machine)
-            if loop.packed >= FEWEST_PACKED:
+            if loop.packed >= fewest:
                 found.append(loop)
     return found
 
@@ -165,6 +167,12 @@ def describe_arm(function, inside, body):
     return Loop(function, inside[0].address, len(inside), packed, "v", spills, reloads, tuple(calls), tuple(traps))
 
 
+def uses_avx(instruction):
+    """Whether an x86 instruction needs AVX: all that are encoded so have names with v, or wide registers."""
+    vector = re.search(r"%[xyz]mm|%k[0-7]\b", instruction.operands)
+    return bool(vector and instruction.name.startswith("v")) or bool(re.search(r"%[yz]mm", instruction.operands))
+
+
 def machine_of(isa):
     return "arm" if isa == "neon" else "x86"
 
@@ -174,10 +182,19 @@ def hot_loops(isa):
     return loops(disassemble(OBJECTS[isa], machine_of(isa)), machine_of(isa))
 
 
-def undefined_symbols(isa):
-    """What an object calls outside itself."""
-    text = subprocess.run(["nm", "-u", str(OBJECTS[isa])], check=True, capture_output=True, text=True).stdout
-    return sorted(line.split()[-1] for line in text.splitlines() if line.strip())
+def called_by_kernels(isa):
+    """The names that an object's kernels call: each other's, C's.  Swift's runtime, which calls C's allocator and stays
+    unused, is not asked."""
+    names = set()
+    for function, body in disassemble(OBJECTS[isa], machine_of(isa)).items():
+        if function.startswith("$"):
+            names |= {callee(i) for i in body if (X86_CALL.match(i.name) or ARM_CALL.match(i.name)) and "@" in i.operands}
+    return sorted(names)
+
+
+def callee(call):
+    """The name of a relocated call's target, less the offset that the relocation adds."""
+    return re.sub(r"[-+]0x[0-9a-f]+$", "", call.operands.rpartition("@")[2]).removeprefix(".text.")
 
 
 def summary():
@@ -198,7 +215,7 @@ def summary():
             "median_instructions": int(statistics.median(loop.instructions for loop in found)),
             "median_spills": int(statistics.median(loop.spills for loop in found)),
             "most_spills": max(loop.spills for loop in found),
-            "undefined": undefined_symbols(isa),
+            "calls_outside": [name for name in called_by_kernels(isa) if not name.startswith("$")],
         })
     return rows
 
@@ -208,7 +225,8 @@ def main():
         if not path.exists():
             continue
         found = hot_loops(isa)
-        print(f"\n{isa}: {len(found)} hot loops; calls out of the object: {', '.join(undefined_symbols(isa)) or 'none'}")
+        outside = [name for name in called_by_kernels(isa) if not name.startswith("$")]
+        print(f"\n{isa}: {len(found)} hot loops; its kernels call {', '.join(outside) or 'nothing'}")
         if "-v" in sys.argv:
             for loop in found:
                 flags = " ".join([*(f"CALL {c}" for c in loop.calls), *loop.traps])

@@ -68,6 +68,7 @@ def speed(result, path):
     if not counts:
         return
     figure, axes = plt.subplots(1, len(counts), figsize=(6.6 * len(counts), 5.6), sharey=True, squeeze=False)
+    heights = []
     for axis, threads in zip(axes[0], counts):
         lines = series(result["records"], threads)
         ends = []
@@ -90,8 +91,9 @@ def speed(result, path):
         axis.set_title(f"{threads} thread{'s' if threads > 1 else ''}")
         axis.grid(True, which="major", alpha=0.25, lw=0.6)
         axis.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axis.set_ylim(bottom=0.08)
         write_ends(axis, ends)
+        heights += [y for y, _, _ in ends]
+    axes[0][0].set_ylim(0.08, max(heights, default=1) * 2)
     axes[0][0].set_ylabel("nanoseconds an element")
     figure.suptitle("Binary focal loss and gradient, float32, gamma 2", x=0.01, ha="left", fontsize=13)
     figure.text(0.01, -0.03, caption(result), fontsize=8, color="#555555")
