@@ -115,7 +115,7 @@ static inline int suite_isas(const char *names[SUITE_ISAS])
     return count;
 }
 
-static int suite_main(int argc, char **argv, const struct suite_case *cases, int count)
+static inline int suite_main(int argc, char **argv, const struct suite_case *cases, int count)
 {
     int failed = 0, chosen = 0, all;
     setvbuf(stdout, NULL, _IOLBF, 0);

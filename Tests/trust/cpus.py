@@ -1,0 +1,106 @@
+"""The C suite on CPUs that this machine does not have, emulated by qemu's user mode.
+
+    cpus.py x86 [--long]        models without AVX, with AVX only, with AVX2; AVX masked by the operating system
+    cpus.py aarch64 [--long]    the library and the suite cross-built for 64-bit ARM
+
+For each x86 model the library must choose the instruction set that the table names; then every program of the suite must
+pass.  qemu's user mode has no AVX-512.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+BIN = ROOT / "build/trust/bin"
+
+# Model -> the instruction set to be chosen.  A feature with a minus is switched off.
+MODELS = {
+    "qemu64": "x86-64",             # SSE3 at most
+    "Conroe": "x86-64",             # Core 2: SSSE3
+    "Nehalem": "x86-64",            # SSE4.2
+    "SandyBridge": "x86-64",        # AVX, no AVX2, no FMA
+    "Haswell": "x86-64-v3",         # AVX2 and FMA
+    "EPYC": "x86-64-v3",
+    "Haswell,-xsave": "x86-64",     # AVX2 in CPUID, but the system saves no AVX state: OSXSAVE clear
+    "Haswell,-avx": "x86-64",       # AVX2 and FMA in CPUID, but XCR0 has no AVX state
+    "Haswell,-fma": "x86-64",       # what v3 also needs
+    "Haswell,-bmi2": "x86-64",
+    "Haswell,-bmi1": "x86-64",
+    "Haswell,-f16c": "x86-64",
+}
+
+# Program -> its cases that are worth the emulator's time; all where empty.
+SUITE = {"test_values": [], "test_environment": [], "bits": ["slices", "alignment"], "memory": ["overlap"]}
+LONG = {"memory": ["guard", "overlap"], "bits": ["slices", "alignment", "threads"]}
+
+
+def run(command, environment=None, seconds=3600):
+    """(exit status, output) of a command."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                          timeout=seconds, env={**os.environ, **(environment or {})})
+    return done.returncode, done.stdout
+
+
+def suite_passes(emulator, folder, long):
+    """Runs the suite's programs under that emulator; returns how many failed."""
+    failed = 0
+    for program, cases in {**SUITE, **(LONG if long else {})}.items():
+        status, output = run([*emulator, str(folder / program), *cases])
+        if status != 0:
+            failed += 1
+            shown = [line for line in output.splitlines() if not line.startswith(("FIGURE", "ok"))][-12:]
+            print(f"FAIL {' '.join(emulator)} {program}: status {status}", *shown, sep="\n    ")
+    return failed
+
+
+def x86(long):
+    qemu = shutil.which("qemu-x86_64-static") or shutil.which("qemu-x86_64")
+    if not qemu:
+        print("SKIP cpus: no qemu-user here")
+        return 0
+    failed = 0
+    for model, wanted in MODELS.items():
+        emulator = [qemu, "-cpu", model]
+        status, output = run([*emulator, str(BIN / "isa")])
+        chosen = output.strip().splitlines()[-1] if output.strip() else "nothing"
+        if status != 0 or chosen != wanted:
+            print(f"FAIL {model}: runs {chosen} (status {status}), not {wanted}")
+            failed += 1
+            continue
+        failed += suite_passes(emulator, BIN, long) > 0
+    print(f"FIGURE last cpus.models {len(MODELS)} {', '.join(MODELS)}")
+    print(f"FIGURE last cpus.failed {failed}")
+    return failed
+
+
+def aarch64(long):
+    qemu = shutil.which("qemu-aarch64-static") or shutil.which("qemu-aarch64")
+    if not qemu or not shutil.which("aarch64-linux-gnu-gcc"):
+        print("SKIP aarch64: no cross compiler or no qemu-user here")
+        return 0
+    folder = ROOT / "build/trust/aarch64/bin"
+    programs = [str(folder / name) for name in ("isa", *SUITE)]
+    commands = (["make", "-s", "lib-aarch64"],
+                ["make", "-s", "-f", str(HERE / "Makefile"), "CROSS=aarch64-linux-gnu-", "LIB=build/aarch64/lib",
+                 "OUT=build/trust/aarch64/bin", *[str(Path(p).relative_to(ROOT)) for p in programs]])
+    for command in commands:
+        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode != 0:
+            print("FAIL aarch64: does not build\n" + done.stdout[-2000:])
+            return 1
+    emulator = [qemu, "-L", "/usr/aarch64-linux-gnu", "-E", f"LD_LIBRARY_PATH={ROOT / 'build/aarch64/lib'}"]
+    status, output = run([*emulator, programs[0]])
+    failed = int(status != 0 or output.strip() != "neon")
+    if failed:
+        print(f"FAIL aarch64: runs {output.strip()} (status {status})")
+    failed += suite_passes(emulator, folder, long)
+    print(f"FIGURE last aarch64.programs {len(SUITE)} emulated by qemu")
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit({"x86": x86, "aarch64": aarch64}[sys.argv[1]]("--long" in sys.argv) > 0)
