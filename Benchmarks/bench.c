@@ -23,7 +23,6 @@
 
 #define MAX_CONTENDERS 48
 #define MAX_ROUNDS 1000
-#define MOST_TRIES 3
 
 typedef struct {
     char dtype[8], target[16], outputs[8]; /* outputs: l loss, r reduced loss, g gradient, h Hessian */
@@ -50,9 +49,9 @@ typedef struct {
 
 static struct {
     const char *library;
-    int64_t alias_mb, rounds;
+    int64_t alias_mb, rounds, tries;
     double sample_us, seconds;
-} run = {"build/lib/libfocalloss.so", 0, 15, 300.0, 20.0};
+} run = {"build/lib/libfocalloss.so", 0, 15, 3, 300.0, 20.0};
 
 static contender all[MAX_CONTENDERS];
 static double last_loss;
@@ -82,7 +81,7 @@ static void read_option(contender *c, const char *key, const char *value) {
     TEXT(dtype) TEXT(target) TEXT(outputs)
     SIZE(outer) SIZE(classes) SIZE(inner) SIZE(softmax)
     OF((*c), gamma, atof) OF((*c), alpha, atof) OF((*c), threads, atoll)
-    OF(run, library,) OF(run, alias_mb, atoll) OF(run, rounds, atoll) OF(run, sample_us, atof) OF(run, seconds, atof)
+    OF(run, library,) OF(run, alias_mb, atoll) OF(run, rounds, atoll) OF(run, tries, atoll) OF(run, sample_us, atof) OF(run, seconds, atof)
     fprintf(stderr, "bench: no option %s\n", key);
     exit(2);
 }
@@ -306,7 +305,7 @@ static double undisturbed(contender *c) {
         const long before = preemptions();
         const double sample = time_calls(c, c->calls);
         if (preemptions() == before) return sample;
-        if (tries == MOST_TRIES) {
+        if (tries >= run.tries) {
             c->disturbed++;
             return sample;
         }

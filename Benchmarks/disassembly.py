@@ -9,12 +9,15 @@ float32 or 8 float64 elements, on every instruction set.
 
 import dataclasses
 import functools
+import os
 import pathlib
 import re
 import shutil
 import statistics
 import subprocess
 import sys
+
+import native
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 OBJECTS = {
@@ -197,6 +200,32 @@ def callee(call):
     return re.sub(r"[-+]0x[0-9a-f]+$", "", call.operands.rpartition("@")[2]).removeprefix(".text.")
 
 
+VALGRIND_RUNS = {"x86-64", "x86-64-v3"}  # valgrind's CPU ends there
+CALLS = 3  # of the library in the run below: does it work, how long does it take, the sample
+
+
+def executed(isa):
+    """Instructions that a call executes for 16 elements (binary loss and gradient, float32, gamma 2), or None.
+
+    Counted by valgrind within focal_sigmoid, as the difference of two sizes: what a call costs once drops out.
+    """
+    if isa not in VALGRIND_RUNS or not shutil.which("valgrind"):
+        return None
+    small, large = 4096, 65536
+    counts = []
+    for n in (small, large):
+        command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--toggle-collect=focal_sigmoid"]
+        command += [str(native.OUT / "bench"), f"library={native.LIBRARY}", f"outer={n}"]
+        command += ["rounds=1", "tries=1", "sample_us=0", f"ours:{isa}"]
+        environment = {**os.environ, "GOMP_SPINCOUNT": "0"}
+        text = subprocess.run(command, capture_output=True, text=True, env=environment).stderr
+        match = re.search(r"Collected : (\d+)", text)
+        if not match:
+            return None
+        counts.append(int(match[1]))
+    return round((counts[1] - counts[0]) * 16 / (large - small) / CALLS)
+
+
 def summary():
     """One row an instruction set that was built, for the benchmark's table and its JSON."""
     rows = []
@@ -214,6 +243,7 @@ def summary():
             "registers": max(set(loop.widest for loop in found), key=[loop.widest for loop in found].count),
             "median_instructions": int(statistics.median(loop.instructions for loop in found)),
             "median_spills": int(statistics.median(loop.spills for loop in found)),
+            "executed_per_16": executed(isa),
             "most_spills": max(loop.spills for loop in found),
             "calls_outside": [name for name in called_by_kernels(isa) if not name.startswith("$")],
         })

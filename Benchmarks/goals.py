@@ -111,6 +111,13 @@ def frameworks_softmax(rows, title, record):
         yield "against the best compiled form", ratio(rows, best, "ours"), 2.0, True
 
 
+def boosting(rows, title, record):
+    if "floor:builtin" in rows:
+        yield "training against the built-in objective", ratio(rows, "ours", "floor:builtin"), 1.10, False
+    else:
+        yield "objective against numpy's", ratio(rows, "numpy", "ours"), 20.0, True
+
+
 JUDGES = {
     "isa": isa,
     "gamma": gamma,
@@ -122,4 +129,5 @@ JUDGES = {
     "huge": huge,
     "call": call,
     "frameworks-softmax": frameworks_softmax,
+    "boosting": boosting,
 }

@@ -7,6 +7,7 @@ NAMES = {
     "ours_torch": "libfocalloss in PyTorch (autograd)",
     "floor": "memory floor",
     "floor:streaming": "memory floor, streaming stores",
+    "floor:builtin": "the library's built-in objective",
     "avx2_1": "C, AVX2 intrinsics",
     "avx2_4": "C, AVX2 intrinsics, 4 interleaved",
     "avx512_1": "C, AVX-512 intrinsics",

@@ -13,7 +13,7 @@ COLUMNS = ("", "ns an element", "quarter to quarter", "of the floor", "times our
 def floor_of(rows, contender):
     """The floor that belongs to a contender: of the same buffers where it has its own, else the plain one."""
     options = contender.partition("/")[2]
-    return rows.get(f"floor/{options}") or rows.get("floor")
+    return rows.get(f"floor/{options}") or rows.get("floor") or rows.get("floor:builtin")
 
 
 def our_time(rows):
@@ -67,11 +67,12 @@ def show(console, result):
 
 def disassembly(rows):
     columns = ("kernels", "registers", "hot loops", "with calls", "with traps", "instructions (median)")
-    table = Table(*columns, "spills (median, most)", title="hot loops in the disassembly", title_justify="left", pad_edge=False)
+    columns += ("spills (median, most)", "executed for 16 elements")
+    table = Table(*columns, title="hot loops in the disassembly", title_justify="left", pad_edge=False)
     for row in rows:
-        spills = f"{row['median_spills']}, {row['most_spills']}"
         counts = (row["hot_loops"], row["with_calls"], row["with_traps"], row["median_instructions"])
-        table.add_row(row["isa"], row["registers"], *map(str, counts), spills)
+        spills = f"{row['median_spills']}, {row['most_spills']}"
+        table.add_row(row["isa"], row["registers"], *map(str, counts), spills, str(row["executed_per_16"] or ""))
     return table
 
 

@@ -1,0 +1,188 @@
+"""What the focal objective costs a booster at a million rows: alone, and within training.
+
+    python Benchmarks/boosting.py                 # prints every record as JSON; run.py takes them from measure()
+    python Benchmarks/boosting.py --rows 100000 --rounds 10
+
+Alone: gradient and Hessian of one round against the numpy objective of Imbalance-XGBoost and against the floor, copies of
+as many bytes.  Training: against the library's own logistic or softmax objective, and against the floor, a custom
+objective that computes nothing.  All contenders of a record take turns in one process; the data are the same.
+"""
+
+import argparse
+import json
+import os
+import time
+
+import lightgbm
+import numpy
+import xgboost
+
+from focalloss.lightgbm import FocalObjective as LightGBM
+from focalloss.xgboost import FocalObjective as XGBoost
+
+ROWS, FEATURES, CLASSES, ROUNDS, MULTICLASS_ROUNDS, REPEATS = 1_000_000, 20, 4, 50, 10, 5
+SAMPLE_SECONDS = 0.2
+THREADS = len(os.sched_getaffinity(0))
+LGB = {"num_leaves": 31, "learning_rate": 0.1, "num_threads": THREADS, "verbose": -1, "metric": "None"}
+XGB = {"max_depth": 6, "learning_rate": 0.1, "nthread": THREADS, "tree_method": "hist", "disable_default_eval_metric": 1}
+
+
+def rare_events(rows, classes):
+    """(features, labels): one row in about 30 is not of class 0."""
+    rng = numpy.random.default_rng(0)
+    X = rng.normal(size=(rows, FEATURES)).astype(numpy.float32)
+    z = numpy.stack([k * 0.4 + X[:, k] + X[:, k + 1] * X[:, k + 2] for k in range(1, classes)], axis=1)
+    z = numpy.concatenate([numpy.full((rows, 1), 6.5), z], axis=1)
+    return X, numpy.argmax(z + rng.gumbel(size=z.shape), axis=1).astype(numpy.float32)
+
+
+# ---- Timing -------------------------------------------------------------------------------------------------------
+
+
+def interleaved(contenders, elements, repeats, width, threads=THREADS, calls=None):
+    """Nanoseconds an element of every contender, in turns: {name: quartiles}."""
+    calls = calls or {name: calls_of(call) for name, call in contenders.items()}
+    samples = {name: [] for name in contenders}
+    for _ in range(repeats):
+        for name, call in contenders.items():
+            start = time.perf_counter_ns()
+            for _ in range(calls[name]):
+                call()
+            samples[name].append((time.perf_counter_ns() - start) / calls[name] / elements)
+    return {name: quartiles(values, elements, width, threads) for name, values in samples.items()}
+
+
+def calls_of(call):
+    """As many calls as fill a sample."""
+    call()
+    start = time.perf_counter()
+    call()
+    return max(1, int(SAMPLE_SECONDS / (time.perf_counter() - start)))
+
+
+def quartiles(values, elements, width, threads):
+    low, first, median, third, high = (float(value) for value in numpy.percentile(values, [0, 25, 50, 75, 100]))
+    return {"n": elements, "threads": threads, "bytes": width, "rounds": len(values), "min": low, "q1": first,
+            "median": median, "q3": third, "max": high}
+
+
+def record(suite, title, threads, contenders, left_out=()):
+    first = next(iter(contenders.values()))
+    return {"suite": suite, "title": title, "threads": threads, "n": first["n"], "contenders": contenders,
+            "left_out": dict(left_out)}
+
+
+# ---- The objective alone ------------------------------------------------------------------------------------------
+
+
+def imbalance_xgboost(gamma=2.0):
+    """The numpy objective of Imbalance-XGBoost (its focal loss has no alpha), or None where it is not installed."""
+    try:
+        from imxgboost.focal_loss import Focal_Binary_Loss
+    except ImportError:
+        return None
+    return Focal_Binary_Loss(gamma).focal_binary_object
+
+
+def objective_alone(X, y, repeats, threads):
+    """One round's gradient and Hessian in XGBoost's layout: float32, one margin a row."""
+    data = xgboost.DMatrix(X[:, :1], y)
+    margins = numpy.random.default_rng(1).normal(-2, 2, len(y)).astype(numpy.float32)
+    ours, numpy_objective = XGBoost(hessian="exact", threads=threads), imbalance_xgboost()
+    grad, hess = numpy.empty((2, len(y)), numpy.float32)
+
+    def floor():
+        numpy.copyto(grad, margins)
+        numpy.copyto(hess, data.get_label())
+
+    contenders = {"floor": floor, "ours": lambda: ours(margins, data)}
+    left_out = {}
+    if numpy_objective:
+        contenders["imbalance_xgboost"] = lambda: numpy_objective(margins, data)
+    else:
+        left_out["imbalance_xgboost"] = "not installed"
+    title = f"gradient and Hessian of {len(y):,} rows, {threads} thread{'s' * (threads > 1)}"
+    rows = interleaved(contenders, len(y), repeats, 16, threads)
+    return record("boosting-objective", title, threads, rows, left_out.items())
+
+
+# ---- Within training ----------------------------------------------------------------------------------------------
+
+
+def train_lightgbm(data, rounds, objective, classes):
+    own = {"num_class": classes} if classes > 2 else {}
+    return lambda: lightgbm.train({**LGB, **own, "objective": objective}, data, rounds)
+
+
+def train_xgboost(data, rounds, objective, classes):
+    own = {"num_class": classes} if classes > 2 else {}
+    if isinstance(objective, str):
+        return lambda: xgboost.train({**XGB, **own, "objective": objective}, data, rounds)
+    return lambda: xgboost.train({**XGB, **own}, data, rounds, obj=objective)
+
+
+class Nothing:
+    """A custom objective that takes no time: it returns what ours gave in the first round."""
+
+    def __init__(self, objective):
+        self.objective, self.answer = objective, None
+
+    def __call__(self, margins, data):
+        if self.answer is None:
+            self.answer = self.objective(margins, data)
+        return self.answer
+
+
+def training(library, X, y, classes, rounds, repeats):
+    """Seconds of training turned into nanoseconds a row and round; the data set is built before."""
+    kind = {"LightGBM": LightGBM, "XGBoost": XGBoost}[library]
+    focal = kind(alpha=0.25 if classes == 2 else None, num_class=None if classes == 2 else classes)
+    if library == "LightGBM":
+        data = lightgbm.Dataset(X, y, params={"verbose": -1}, free_raw_data=False).construct()
+        train, built_in = train_lightgbm, "binary" if classes == 2 else "multiclass"
+    else:
+        data = xgboost.QuantileDMatrix(X, y, nthread=THREADS)
+        train, built_in = train_xgboost, "binary:logistic" if classes == 2 else "multi:softprob"
+    contenders = {name: train(data, rounds, objective, classes)
+                  for name, objective in (("floor", Nothing(focal)), ("ours", focal), ("built_in", built_in))}
+    contenders["ours"]()  # the first training of a data set builds what the others reuse
+    kind_of = "logistic" if classes == 2 else f"softmax of {classes}"
+    title = f"{library}, {len(y):,} rows, {FEATURES} features, {rounds} rounds, {kind_of}"
+    rows = interleaved(contenders, len(y) * rounds, repeats, None, calls=dict.fromkeys(contenders, 1))
+    return record("boosting-training", title, THREADS, rows)
+
+
+def measure(rows=ROWS, rounds=ROUNDS, multiclass_rounds=MULTICLASS_ROUNDS, repeats=REPEATS):
+    """Yields every record, in the form of run.py."""
+    X, y = rare_events(rows, 2)
+    for threads in sorted({1, THREADS}):
+        yield objective_alone(X, y, repeats, threads)
+    for library in ("LightGBM", "XGBoost"):
+        yield training(library, X, y, 2, rounds, repeats)
+    X, y = rare_events(rows, CLASSES)
+    for library in ("LightGBM", "XGBoost"):
+        yield training(library, X, y, CLASSES, multiclass_rounds, repeats)
+
+
+def ratios(record):
+    """What the project promises: the numpy objective takes 20 times as long; training takes at most 1.1 of built in."""
+    rows = record["contenders"]
+    for other, ours in (("imbalance_xgboost", "ours"), ("ours", "built_in")):
+        if other in rows and ours in rows:
+            values = [rows[other][a] / rows[ours][b] for a, b in (("median", "median"), ("q1", "q3"), ("q3", "q1"))]
+            yield f"{other} / {ours}", dict(zip(("median", "low", "high"), (round(value, 3) for value in values)))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=ROWS)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--multiclass-rounds", type=int, default=MULTICLASS_ROUNDS)
+    parser.add_argument("--repeats", type=int, default=REPEATS)
+    given = parser.parse_args()
+    for result in measure(given.rows, given.rounds, given.multiclass_rounds, given.repeats):
+        print(json.dumps({**result, "ratios": dict(ratios(result))}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
