@@ -28,7 +28,9 @@ class Settings(NamedTuple):
     soft_rule: str
     ignore_index: int | None
     background_label: int | None
-    pos_weight: float
+    pos_weight: float = 1.0
+    input: str = "logits"
+    clip: float = 0.0
 
     @property
     def function(self):

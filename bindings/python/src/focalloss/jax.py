@@ -54,6 +54,8 @@ def sigmoid_focal_loss(
     ignore_index: int | None = None,
     divisor="valid",
     axis: int = -1,
+    input: str = "logits",
+    clip: float = 0.0,
 ):
     """Binary focal loss of independent logits; the first four arguments are `optax.sigmoid_focal_loss`'s.
 
@@ -64,7 +66,7 @@ def sigmoid_focal_loss(
     reduction: "none" (the shape of the logits), "mean" or "sum" (summed in float64).
     weights: multiply the loss: of the logits' shape, or of that without `axis`.
     pos_weight: multiplies the loss of positives: a number, or K of them.
-    Other options: see focalloss.SigmoidOptions.
+    Other options: see focalloss.SigmoidOptions; `input` and `clip` let the first argument be probabilities.
 
     Derivatives are with respect to the logits; one with respect to labels or weights is an error.
     """
@@ -75,7 +77,7 @@ def sigmoid_focal_loss(
     positive, positives = _number_or_vector(pos_weight)
     word, number = (divisor, None) if isinstance(divisor, str) else ("valid", float(divisor))
     settings = Settings(False, indices, alpha, gamma, reduction, word, number, label_smoothing, smoothing_rule,
-                        soft_rule, ignore_index, background, 1.0 if positive is None else positive)
+                        soft_rule, ignore_index, background, 1.0 if positive is None else positive, input, clip)
     return _apply(logits, labels, weights, axis, alphas, positives, settings)
 
 
@@ -111,7 +113,7 @@ def softmax_focal_loss(
     alpha, alphas = _number_or_vector(alpha)
     word, number = (divisor, None) if isinstance(divisor, str) else ("valid", float(divisor))
     settings = Settings(True, indices, alpha, gamma, reduction, word, number, label_smoothing, smoothing_rule,
-                        soft_rule, ignore_index if indices else None, None, 1.0)
+                        soft_rule, ignore_index if indices else None, None)
     return _apply(logits, labels, weights, axis, alphas, None, settings)
 
 

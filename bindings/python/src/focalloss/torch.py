@@ -15,6 +15,7 @@ float64, bool, uint8, int32 and int64 are converted. Tensors on another device t
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -49,7 +50,7 @@ _TARGETS = {
 def sigmoid_focal_loss(
     inputs: Tensor,
     targets: Tensor,
-    alpha: float | Tensor | None = 0.25,
+    alpha: float | Tensor | Sequence[float] | None = 0.25,
     gamma: float = 2,
     reduction: str = "none",
     *,
@@ -61,19 +62,21 @@ def sigmoid_focal_loss(
     ignore_index: int | None = None,
     divisor: str | float | Tensor = "valid",
     axis: int = -1,
+    input: str = "logits",
+    clip: float = 0.0,
 ) -> Tensor:
     """Binary focal loss of independent logits; the first five arguments are `torchvision.ops.sigmoid_focal_loss`'s.
 
     inputs: logits, any shape.
     targets: of the same shape, in [0, 1]; or class indices, integers of that shape without `axis`, where each class is a
         problem of its own and the index K (the number of classes) is background: no one-hot tensor is ever made.
-    alpha: weight of positives in [0, 1], negatives have 1 - alpha; a tensor of K: one a class along `axis`; -1 or None:
-        off.
+    alpha: weight of positives in [0, 1], negatives have 1 - alpha; K values: one a class along `axis`; -1 or None: off.
     gamma: focusing parameter, >= 0.
     reduction: "none", "mean" or "sum".
     weight: multiplies the loss; broadcast to the inputs' shape.
     pos_weight: multiplies the loss of positives: a number, or a tensor of K, as in BCEWithLogitsLoss.
-    label_smoothing, smoothing_rule, soft_rule, ignore_index: see focalloss.SigmoidOptions.
+    label_smoothing, smoothing_rule, soft_rule, ignore_index: see focalloss.SigmoidOptions; and so input and clip, with
+        which `inputs` may be probabilities.
     divisor: what "mean" divides by: "valid", "elements", "weights", "positives", or a number (the number of positives
         all-reduced over processes, say), which may be a tensor of one element.
 
@@ -104,6 +107,8 @@ def sigmoid_focal_loss(
             ignore_index=ignore_index,
             background_label=inputs.shape[axis] if labels and inputs.dim() else None,
             pos_weight=1.0 if positive is None else positive,
+            input=input,
+            clip=clip,
         ),
     )
 
@@ -116,12 +121,13 @@ def softmax_focal_loss(
     reduction: str = "mean",
     label_smoothing: float = 0.0,
     gamma: float = 2.0,
-    alpha: float | Tensor | None = None,
+    alpha: float | Tensor | Sequence[float] | None = None,
     *,
     sample_weight: Tensor | None = None,
     smoothing_rule: str = "targets",
     soft_rule: str = "interpolate",
     divisor: str | float | Tensor | None = None,
+    axis: int | None = None,
 ) -> Tensor:
     """Multiclass focal loss over the softmax of the logits; the first six arguments are `cross_entropy`'s.
 
@@ -136,6 +142,7 @@ def softmax_focal_loss(
         too: then their product is the weight).
     sample_weight: multiplies each sample's loss; the shape of the class indices.
     divisor: what "mean" divides by: None (as above), or as in sigmoid_focal_loss.
+    axis: the class axis where it is not cross_entropy's (1, or 0 for a single sample).
 
     Gradients flow to `input` alone. Its double backward needs class indices and makes a K x K matrix for each sample.
     """
@@ -153,7 +160,7 @@ def softmax_focal_loss(
         sample_weight,
         alphas,
         None,
-        1 if input.dim() > 1 else 0,
+        axis if axis is not None else min(1, input.dim() - 1),
         Settings(
             softmax=True,
             labels=labels,
@@ -167,12 +174,13 @@ def softmax_focal_loss(
             soft_rule=soft_rule,
             ignore_index=ignore_index if labels else None,
             background_label=None,
-            pos_weight=1.0,
         ),
     )
 
 
 def _number_or_vector(value) -> tuple:
+    if isinstance(value, (list, tuple)):
+        value = torch.tensor(value, dtype=torch.float64)
     return (None, value) if isinstance(value, Tensor) and value.dim() else (value, None)
 
 
@@ -440,7 +448,7 @@ torch.library.define(
     # Settings, in its order
     " bool softmax, bool labels, float? alpha, float gamma, str reduction, str divisor, float? divisor_value,"
     " float label_smoothing, str smoothing_rule, str soft_rule, int? ignore_index, int? background_label,"
-    " float pos_weight, bool wanted) -> (Tensor, Tensor)",
+    " float pos_weight, str input, float clip, bool wanted) -> (Tensor, Tensor)",
     tags=(torch.Tag.pt2_compliant_tag,),
 )
 
