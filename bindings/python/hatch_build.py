@@ -3,8 +3,7 @@
 The sources lie above this folder in the repository, and beside this file in an sdist; `make install` builds and installs
 the library from either. Environment:
 
-    FOCALLOSS_ARCH       what to build for: x86_64 (the machine's own is the default) or aarch64 (cross-built)
-    FOCALLOSS_PLATFORM   the wheel's platform tag, manylinux_2_17_<arch> by default
+    FOCALLOSS_ARCH   what to build for: x86_64 (the machine's own is the default) or aarch64 (cross-built)
 """
 
 from __future__ import annotations
@@ -25,8 +24,7 @@ ROOT = next(folder for folder in (HERE, HERE.parents[1]) if (folder / "include/f
 # What `make install` reads, relative to ROOT. The Package.swift is for those who build with SwiftPM.
 SOURCES = ["Makefile", "Package.swift", "LICENSE", "Sources", "include", "bindings/c"]
 
-# glibc 2.17 (2014): the library needs nothing newer than 2.2.5, and nothing older is tested.
-PLATFORM = "manylinux_2_17_{arch}"
+OLDEST_GLIBC = 17  # 2.17, of 2012: the oldest that PEP 600's tools still build for
 
 
 def version() -> str:
@@ -52,8 +50,7 @@ class CustomBuildHook(BuildHookInterface):
         install(self.stage, arch)
         build_data["force_include"][str(self.stage)] = "focalloss"
         build_data["pure_python"] = False
-        tag = os.environ.get("FOCALLOSS_PLATFORM", PLATFORM.format(arch=arch))
-        build_data["tag"] = f"py3-none-{tag}"
+        build_data["tag"] = f"py3-none-manylinux_2_{glibc(self.stage)}_{arch}"
 
     def finalize(self, version: str, build_data: dict, artifact_path: str) -> None:
         if hasattr(self, "stage"):
@@ -78,3 +75,9 @@ def install(stage: Path, arch: str) -> None:
             path.unlink()
     real.rename(lib / soname)
     (lib / "libfocalloss.so").write_text(f"INPUT({soname})\n")
+
+
+def glibc(stage: Path) -> int:
+    """The minor version of the oldest glibc that has every symbol the library needs."""
+    library = next((stage / "lib").glob("libfocalloss.so.*")).read_bytes()
+    return max(OLDEST_GLIBC, *map(int, re.findall(rb"\0GLIBC_2\.(\d+)", library)))
