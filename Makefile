@@ -108,8 +108,8 @@ $(KERNELS:%=$(OBJ)/%.open.o): $(OBJ)/%.open.o: $(KERNEL_SOURCES) $(C_HEADERS) $(
 # Every Swift object carries its own weak copies of generic functions, and a linker keeps one of each: the baseline
 # could be given an AVX copy.  So each instruction set is sealed: one global symbol, its entry; the rest its own.
 $(KERNELS:%=$(OBJ)/%.o): $(OBJ)/%.o: $(OBJ)/%.open.o
-	$(call run,SEAL  $*) $(LD) -r --force-group-allocation $< -o $@
-	$(Q)$(OBJCOPY) --wildcard --keep-global-symbol='focal_kernels_*' $@
+	$(call run,SEAL  $*) $(LD) -r --force-group-allocation $< -o $@.open
+	$(Q)$(OBJCOPY) --wildcard --keep-global-symbol='focal_kernels_*' $@.open $@
 
 $(OBJ)/exports: $(HEADER)
 	@mkdir -p $(@D)
@@ -120,8 +120,8 @@ $(OBJ)/exports.map: $(OBJ)/exports
 
 # One object with all of the library, from which both forms are made.
 $(OBJ)/libfocalloss.o: $(OBJ)/FocalLoss.o $(KERNELS:%=$(OBJ)/%.o) $(OBJ)/exports
-	$(Q)$(LD) -r --force-group-allocation $(filter %.o,$^) -o $@
-	$(Q)$(OBJCOPY) --keep-global-symbols=$(OBJ)/exports $@
+	$(Q)$(LD) -r --force-group-allocation $(filter %.o,$^) -o $@.open
+	$(Q)$(OBJCOPY) --keep-global-symbols=$(OBJ)/exports $@.open $@
 
 LINKING = -shared -Wl,-soname,$(SONAME) -Wl,--version-script=$(OBJ)/exports.map -Wl,--build-id=sha1 -Wl,--gc-sections \
 	-Wl,-z,now -Wl,-z,relro -Wl,-z,noexecstack -Wl,-z,nodelete -Wl,-z,defs -Wl,--as-needed
