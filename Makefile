@@ -228,10 +228,12 @@ bench: ## Measure against everything that is installed (2 minutes; FULL=1 for al
 	@$(PY) Benchmarks/run.py $(if $(FULL),--full)
 .PHONY: test test-long bench
 
-dist: ## Pack the sources into build/dist, with their checksum
+ARCHIVE := libfocalloss-$(VERSION)
+dist: ## Pack the sources into build/dist, with bill of materials and checksums
 	@mkdir -p $(BUILD)/dist
-	git archive --format=tar --prefix=libfocalloss-$(VERSION)/ HEAD | gzip -n9 >$(BUILD)/dist/libfocalloss-$(VERSION).tar.gz
-	cd $(BUILD)/dist && sha256sum libfocalloss-$(VERSION).tar.gz >SHA256SUMS
+	git archive --format=tar --prefix=$(ARCHIVE)/ HEAD | gzip -n9 >$(BUILD)/dist/$(ARCHIVE).tar.gz
+	$(PYTHON) Tests/trust/bom.py $(BUILD)/dist/$(ARCHIVE).tar.gz >$(BUILD)/dist/$(ARCHIVE).cdx.json
+	cd $(BUILD)/dist && sha256sum $(ARCHIVE).tar.gz $(ARCHIVE).cdx.json >SHA256SUMS
 clean: ## Remove what was built
 	rm -rf $(BUILD) .build $(PACKAGE)/lib
 .PHONY: dist clean
