@@ -39,13 +39,13 @@ def minus_log(p, q):
 
 
 def probability_and_rest(p, clip):
-    """p clipped, 1 - p, and whether p lies strictly outside [clip, 1 - clip]."""
-    p, clip = mpf(p), mpf(clip)
+    """p clipped, 1 - p, and whether p lies strictly outside [clip, 1 - clip], which are two float64 numbers."""
+    p, low, high = mpf(p), mpf(clip), mpf(1.0 - clip)
     near = mp.ldexp(1, LOG2_NEAR)
-    if p < clip:
-        return clip, 1 - clip, True
-    if p > 1 - clip:
-        return 1 - clip, clip, True
+    if p < low:
+        return low, 1 - low, True
+    if p > high:
+        return high, 1 - high, True
     if p == 0:
         return near, mpf(1), False
     if p == 1:

@@ -5,6 +5,7 @@ and one jet; the mixed second derivatives come from the direction of two classes
 """
 
 from dataclasses import replace
+from functools import cached_property, lru_cache
 
 from mpmath import mp, mpf
 
@@ -19,7 +20,7 @@ class Sample:
     """The scores of one sample.  Infinite scores are limits; a sample with a NaN is `unknown`."""
 
     def __init__(self, scores):
-        scores = [float(score) for score in scores]
+        self.known_outcomes = {}
         self.unknown = any(score != score for score in scores)
         self.limit = mp.inf in map(abs, scores)
         if self.unknown:
@@ -33,6 +34,12 @@ class Sample:
 
     def outcomes(self, direction=()):
         """Every class as jets along these classes' scores, all at once."""
+        if direction not in self.known_outcomes:
+            with mp.workprec(self.precision):
+                self.known_outcomes[direction] = self.differentiate(direction)
+        return self.known_outcomes[direction]
+
+    def differentiate(self, direction):
         moving = {k: Jet.exponential(self.exponentials[k]) for k in direction}
         change = sum((Jet(0, jet.first, jet.second) for jet in moving.values()), Jet(mpf(0)))
         result = []
@@ -51,6 +58,12 @@ class Sample:
         top = self.scores.index(max(self.scores))
         result = self.scores[top] + mp.log1p(self.others[top] / self.exponentials[top])
         return settle(result) if self.limit else result
+
+
+@lru_cache(maxsize=4096)
+def sample(scores):
+    """The sample of a tuple of floats, with what is known of it already: options change the loss, not the softmax."""
+    return Sample(scores)
 
 
 def sums_of_others(numbers):
@@ -125,6 +138,11 @@ class Loss:
         if self.one_class:
             return mpf(0)
         with mp.workprec(self.sample.precision):
-            outcomes = [values(outcome) for outcome in self.sample.outcomes()]
-            curvature = softmax_curvature(outcomes, self.y, self.alphas, self.rule)
-            return curvature * outcomes[k].p * outcomes[k].q
+            outcome = values(self.sample.outcomes()[k])
+            return self.curvature * outcome.p * outcome.q
+
+    @cached_property
+    def curvature(self):
+        """A, alpha included."""
+        outcomes = [values(outcome) for outcome in self.sample.outcomes()]
+        return softmax_curvature(outcomes, self.y, self.alphas, self.rule)

@@ -5,7 +5,7 @@ from mpmath import mp, mpf
 
 from reference import header
 from reference.calls import Exact, Outputs, Plan, array, exactly, ignored_by_mask, reduced, times
-from reference.softmax import Loss, Sample
+from reference.softmax import Loss, sample
 
 UNKNOWN = (mp.nan,) * 3
 
@@ -115,10 +115,10 @@ def softmax(*, coordinates=None, **given):
     if options.accumulate:
         outputs.fill("grad", call.old)
     for place in np.ndindex(places):
-        sample = Sample(call.plan.scores[place[0], :, place[1]])
-        put_softmax(outputs, sample, place)
+        scores = sample(tuple(call.plan.scores[place[0], :, place[1]].tolist()))
+        put_softmax(outputs, scores, place)
         if not call.ignored[place]:
-            call.put(outputs, sample, place, range(call.classes) if coordinates is None else coordinates)
+            call.put(outputs, scores, place, range(call.classes) if coordinates is None else coordinates)
     result = outputs.exact()
     result["reduced_loss"] = Exact.of(*reduced(outputs, call.scale))
     return result

@@ -4,7 +4,8 @@
     terms(c) |error| <= c eps x the sum of the sizes of the terms, eps the unit roundoff (2^-24 for float32)
 
 either of them, or the smallest normal number absolutely.  An infinite or NaN truth must be met exactly.  float16 and
-bfloat16 are computed in float32 and rounded once: half a unit of the short type on top of the float32 bound.
+bfloat16 are computed in float32 and rounded once: half a unit of the short type on top of the float32 bound.  `describe`
+names the point of an index in messages.
 """
 
 from dataclasses import dataclass
@@ -68,29 +69,35 @@ def largest(dtype):
     return float(np.finfo(dtype).max) if np.dtype(dtype).kind == "f" else float(ml_dtypes.finfo(dtype).max)
 
 
-def assert_close(what, got, truth, bound, arithmetic, describe=str):
-    """Every value of `got` lies within the bound; `describe(index)` names the point in the message."""
+def differences(what, got, truth, bound, arithmetic, describe=str):
+    """Where `got` is outside the bound, one line a point and five at most; [] if nowhere."""
     dtype = got.dtype
     assert got.shape == truth.high.shape, f"{what}: shape {got.shape}, not {truth.high.shape}"
     values = got.astype(np.float64)
-    allowed = tolerance(truth, bound, np.dtype(arithmetic), dtype)
-    overflow = np.abs(truth.high) + allowed >= largest(dtype)
     with np.errstate(all="ignore"):
+        allowed = tolerance(truth, bound, np.dtype(arithmetic), dtype)
         error = np.abs((values - truth.high) - truth.low)
         share = error / allowed
+        overflow = np.abs(truth.high) + allowed >= largest(dtype)
     met = (share <= 1) | (values == truth.high) | (np.isnan(values) & np.isnan(truth.high))
     met |= overflow & np.isinf(values) & (np.sign(values) == np.sign(truth.high))
     share = np.where(met & np.isfinite(share), share, np.where(met, 0.0, np.inf))
-    worst = np.unravel_index(np.argmax(np.where(met, share, np.inf)), share.shape) if share.size else None
-    if worst is not None:
+    if share.size:
+        worst = np.unravel_index(np.argmax(share), share.shape)
         note(what, float(share[worst]), bound, describe(worst))
-    wrong = np.argwhere(~met)
+    wrong = [tuple(map(int, index)) for index in np.argwhere(~met)]
     lines = [
-        f"{what} at {describe(tuple(i))}: got {values[tuple(i)]!r}, true {truth.high[tuple(i)]!r}, "
-        f"error {error[tuple(i)]:.3g} > {allowed[tuple(i)]:.3g}"
-        for i in wrong[:5]
+        f"{what} at {describe(index)}: got {values[index]:.9g}, true {truth.high[index]:.9g}, "
+        f"error {error[index]:.3g} > {allowed[index]:.3g}"
+        for index in wrong[:5]
     ]
-    assert not len(wrong), f"{len(wrong)} of {got.size} outside {bound}:\n" + "\n".join(lines)
+    return [f"{what}: {len(wrong)} of {got.size} outside {bound}", *lines] if wrong else []
+
+
+def assert_close(*comparison):
+    """Every value lies within the bound: the arguments are those of `differences`."""
+    lines = differences(*comparison)
+    assert not lines, "\n".join(lines)
 
 
 def note(what, share, bound, point):

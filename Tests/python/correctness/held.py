@@ -1,7 +1,7 @@
 """Holds one call of the library against the reference: every output, under the header's bounds."""
 
 import numpy as np
-from bounds import EXACT_GAMMAS, HESSIAN, Bound, assert_close, computed_in, terms, ulps
+from bounds import EXACT_GAMMAS, HESSIAN, Bound, computed_in, differences, terms, ulps
 from library import call
 from reference import header
 from reference.sigmoid_call import sigmoid
@@ -40,9 +40,11 @@ def held(function, given, outputs=("loss", "grad", "hess"), expected=None, what=
     got = call(function, outputs, **given)
     bounds = bounds_of(function, given)
     arithmetic = computed_in(given["scores"].dtype)
+    lines = []
     for name in outputs:
-        assert_close(f"{what or function[6:] + ' options'}, {arithmetic}, {name}", got[name], expected[name],
-                     bounds[name], arithmetic)
+        title = f"{what or function[6:] + ' options'}, {arithmetic}, {name}"
+        lines += differences(title, got[name], expected[name], bounds[name], arithmetic)
+    assert not lines, "\n".join(lines)
     return got
 
 

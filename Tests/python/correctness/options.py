@@ -151,12 +151,17 @@ class Family:
         names = [str(rng.choice(group)) for group in self.groups if rng.random() < 0.5]
         return kind, tuple(name for name in names if self.allowed(kind, name))
 
-    def problem(self, kind, dtype, names, seed):
-        """A call of these options and the reference's answer."""
+    def given(self, kind, dtype, names, seed):
+        """A call of these options."""
         rng = np.random.default_rng(seed)
         given = dict(outer=OUTER, classes=CLASSES, inner=INNER, scores=scores(rng, dtype), **self.targets[kind](rng))
         for name in names:
             given.update(self.options[name](rng, given))
+        return given
+
+    def problem(self, kind, dtype, names, seed):
+        """The same, and the reference's answer."""
+        given = self.given(kind, dtype, names, seed)
         return given, truth(self.function, given, outputs_of(given))
 
     def run(self, kind, dtype, names, seed=7):

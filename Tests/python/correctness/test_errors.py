@@ -68,7 +68,7 @@ CONSTANTS = (
 TABLE = [
     *rows("NULL", None, dict(scores=None), dict(targets=None)),
     *rows("SIZE", None, *each("outer", -1, HUGE), *each("classes", -1, 0, HUGE), *each("inner", -1, HUGE)),
-    *rows("SIZE", None, dict(outer=1 << 31, inner=1 << 31), dict(outer=1 << 60, classes=1, inner=1)),
+    *rows("SIZE", None, dict(outer=1 << 31, inner=1 << 31), dict(outer=1 << 61, classes=1, inner=1)),
     *rows("SIZE", None, *each("struct_size", 0, 1, 1 << 20)),
     *rows("VALUE", None, *each("gamma", -1.0, NAN, INF), *each("alpha", -0.5, NAN, INF)),
     *rows("VALUE", None, *each("label_smoothing", -0.1, 1.5, NAN)),

@@ -1,0 +1,134 @@
+"""The same bits: across instruction sets with FMA, numbers of threads, alignment, position, and the short functions.
+
+A compact version; Tests/trust does it exhaustively.
+"""
+
+import ctypes
+
+import numpy as np
+import points
+import pytest
+from library import DTYPES, arguments, call, check, isas, lib, set_isa
+from options import COMMON
+from reference import header
+from test_sigmoid_options import FAMILY as SIGMOID
+from test_softmax_options import FAMILY as SOFTMAX
+
+FUSED = [name for name in (isas() if lib else ()) if name in ("x86-64-v3", "x86-64-v4", "neon")]
+OUTPUTS = "loss", "grad", "hess", "reduced_loss"
+GAMMAS = 0.0, 0.5, 1.0, 2.0, 1.7
+FAMILIES = {"sigmoid": SIGMOID, "softmax": SOFTMAX}
+
+
+def hashed(results):
+    return {name: values.tobytes() for name, values in results.items()}
+
+
+def large(function, dtype, gamma, count=40000, classes=3):
+    """A call long enough for many blocks and threads."""
+    rng = np.random.default_rng(1)
+    scores = (rng.normal(0, 4, (count, classes)) * rng.choice([1, 20], (count, 1))).astype(dtype)
+    targets = rng.integers(0, classes, count).astype(np.int32)
+    return dict(outer=count, classes=classes, scores=scores, targets=targets, target_kind=header.TARGETS_LABELS,
+                gamma=gamma, reduction=header.REDUCTION_MEAN)
+
+
+@pytest.mark.skipif(len(FUSED) < 2, reason="this CPU has one instruction set with FMA")
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("dtype", points.DTYPES, ids=str)
+def test_instruction_sets_agree(dtype, family):
+    """All with FMA give the same bits, over every gamma and the options."""
+    function = FAMILIES[family].function
+    kind = "soft float32"
+    problems = [large(function, dtype, gamma, 3000) for gamma in GAMMAS]
+    problems += [FAMILIES[family].given(kind, dtype, (name,), 3) for name in COMMON]
+    try:
+        for given in problems:
+            outputs = OUTPUTS if given.get("reduction") else OUTPUTS[:3]
+            results = []
+            for name in FUSED:
+                set_isa(name)
+                results.append(hashed(call(function, outputs, **given)))
+            assert all(result == results[0] for result in results[1:]), given.get("gamma")
+    finally:
+        set_isa(None)
+
+
+@pytest.mark.parametrize("function", ("focal_sigmoid", "focal_softmax"))
+@pytest.mark.parametrize("dtype", (points.FLOAT32, points.FLOAT64), ids=str)
+def test_threads_do_not_matter(dtype, function, isa):
+    for gamma in (0.0, 2.0, 1.7):
+        given = large(function, dtype, gamma)
+        results = [hashed(call(function, OUTPUTS, threads=threads, **given)) for threads in (1, 2, 3, 7, 64)]
+        assert all(result == results[0] for result in results[1:])
+
+
+def shifted(values, offset):
+    """The same values at an address of any remainder, in bytes, by 64."""
+    raw = np.zeros(values.nbytes + 128, np.uint8)
+    start = -raw.ctypes.data % 64 + offset
+    raw[start : start + values.nbytes] = values.reshape(-1).view(np.uint8)
+    return raw, raw.ctypes.data + start
+
+
+@pytest.mark.parametrize("function", ("focal_sigmoid", "focal_softmax"))
+@pytest.mark.parametrize("dtype", points.DTYPES, ids=str)
+def test_alignment_does_not_matter(dtype, function, isa):
+    """Any address will do, odd ones too, of inputs and outputs alike."""
+    given = large(function, dtype, 2.0, 500)
+    count = given["outer"]
+    plain = call(function, ("grad",), **given)["grad"].tobytes()
+    for offset in (0, 1, 2, 4, 7, 16, 33, 63):
+        scores, targets = shifted(given["scores"], offset), shifted(given["targets"], 63 - offset)
+        grad = shifted(np.zeros((count, 3), dtype), (offset * 5) % 64)
+        fields = given | dict(scores=scores[1], targets=targets[1], grad=grad[1], score_dtype=DTYPES[dtype],
+                              target_dtype=header.DTYPE_I32)
+        args = arguments([], **fields)
+        check(getattr(lib, function)(ctypes.addressof(args)))
+        start = grad[1] - grad[0].ctypes.data
+        assert grad[0][start : start + len(plain)].tobytes() == plain, offset
+
+
+@pytest.mark.parametrize("dtype", points.DTYPES, ids=str)
+def test_position_does_not_matter(dtype, isa):
+    """An element gives the same bits alone and anywhere in a buffer; a NaN stays in its own element."""
+    rng = np.random.default_rng(2)
+    scores, targets = rng.normal(0, 6, 700).astype(dtype), rng.choice([0, 1, 0.25], 700).astype(np.float32)
+    outputs = "loss", "grad", "hess"
+    for gamma in GAMMAS:
+        whole = call("focal_sigmoid", outputs, outer=700, scores=scores, targets=targets, gamma=gamma)
+        for first, last in ((0, 1), (1, 2), (3, 20), (15, 33), (250, 517), (699, 700)):
+            part = call("focal_sigmoid", outputs, outer=last - first, scores=scores[first:last].copy(),
+                        targets=targets[first:last].copy(), gamma=gamma)
+            assert all(part[n].tobytes() == whole[n][first:last].tobytes() for n in outputs), (gamma, first, last)
+        spoiled = scores.copy()
+        spoiled[100] = np.nan
+        other = call("focal_sigmoid", outputs, outer=700, scores=spoiled, targets=targets, gamma=gamma)
+        for name in outputs:
+            assert np.isnan(other[name].astype(float)[100]).all()
+            assert np.delete(other[name], 100, 0).tobytes() == np.delete(whole[name], 100, 0).tobytes()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("dtype", points.DTYPES, ids=str)
+def test_outputs_do_not_depend_on_each_other(dtype, family, isa):
+    """Each output alone has the bits that it has among the others."""
+    function = FAMILIES[family].function
+    given = large(function, dtype, 2.0, 300)
+    together = hashed(call(function, OUTPUTS, **given))
+    for name in OUTPUTS:
+        assert call(function, (name,), **given)[name].tobytes() == together[name], name
+
+
+@pytest.mark.parametrize("function", ("focal_sigmoid", "focal_softmax"))
+@pytest.mark.parametrize("dtype", points.DTYPES, ids=str)
+def test_in_place(dtype, function, isa):
+    """The gradient may be written onto the scores."""
+    for classes in (1, 3, 1000):
+        given = large(function, dtype, 2.0, 64, classes)
+        plain = call(function, ("grad",), **given)["grad"].tobytes()
+        scores = given["scores"].copy()
+        args = arguments([], **given | dict(scores=scores))
+        args.scores = args.grad = scores.ctypes.data
+        check(getattr(lib, function)(ctypes.addressof(args)))
+        assert scores.tobytes() == plain
