@@ -8,7 +8,8 @@ again where this module has been imported.
 Take `from_logits=True` and a last layer without activation where you can: probabilities in float32 cannot tell the
 hardest examples apart, and Keras' epsilon clips them.
 
-On the tensorflow backend pass `jit_compile=False` to `model.compile`: XLA cannot compile the call into the library there.
+On the tensorflow backend the step that holds the loss cannot be compiled by XLA. Keras does not try on a machine without
+a GPU; elsewhere pass `jit_compile=False` to `model.compile`.
 """
 
 from __future__ import annotations
