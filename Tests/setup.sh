@@ -2,9 +2,10 @@
 # Installs what tests, demo and benchmark need: Debian packages, then Python packages into .venv.
 #
 #     sh Tests/setup.sh             everything that the tests need
-#     sh Tests/setup.sh demo        only Tests/requirements/demo*.txt (and the Debian packages)
+#     sh Tests/setup.sh demo        only what the demo needs
 #
-# Tests/requirements/NAME.txt are pip's; NAME-nodeps.txt are installed without what they themselves would pull in.
+# Tests/requirements/NAME.txt are pip's; NAME-nodeps.txt are installed without what they themselves would pull in;
+# NAME-debian.txt, or debian.txt where there is none, are Debian's.
 # Quick the second time: a list that has not changed since is not looked at again.
 set -eu
 cd "$(dirname "$0")/.."
@@ -15,9 +16,11 @@ command -v swiftc >/dev/null ||
     need swiftc "install Swift 6.3 or later from https://www.swift.org/install/linux and put its usr/bin on PATH"
 
 # Debian packages, where this is a Debian.
+debian="Tests/requirements/${1:-}-debian.txt"
+[ -e "$debian" ] || debian=Tests/requirements/debian.txt
 if command -v dpkg-query >/dev/null; then
     missing=
-    for package in $(sed 's/#.*//' Tests/requirements/debian.txt); do
+    for package in $(sed 's/#.*//' "$debian"); do
         dpkg-query -W -f='${db:Status-Abbrev}' "$package" 2>/dev/null | grep -q '^ii' || missing="$missing $package"
     done
     if [ -n "$missing" ]; then
