@@ -69,7 +69,7 @@ def write_table(path, rows=400, delimiter=","):
 QUICK = ["--gammas", "2", "--alphas", "off", "0.5", "--folds", "2", "--repeats", "1"]
 
 
-@pytest.mark.parametrize("model", [[], ["--hidden", "3"]])
+@pytest.mark.parametrize("model", [[], ["--hidden", "2"]])
 def test_compare(tmp_path, capsys, model):
     table, picture = write_table(tmp_path / "t.csv"), tmp_path / "curves.png"
     assert cli.main(["compare", table, "--target", "fraud", "--output", str(picture), *QUICK, *model]) == 0

@@ -18,7 +18,7 @@ from ._helpers import (
     softmax_posterior,
     suggest_alpha,
 )
-from ._options import Options, SigmoidOptions, SoftmaxOptions
+from ._options import BinaryOptions, Options, SigmoidOptions, SoftmaxOptions
 from ._runtime import info, set_isa, set_num_threads
 from ._sigmoid import (
     binary_cross_entropy,
@@ -43,6 +43,7 @@ from ._softmax import (
 __version__ = info()["version"]
 
 __all__ = [
+    "BinaryOptions",
     "FocalLossError",
     "LibraryNotFoundError",
     "Options",

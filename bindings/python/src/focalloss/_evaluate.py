@@ -38,7 +38,7 @@ class Family:
     def __init__(self, function, options: type, softmax: bool):
         self.function = function
         self.softmax = softmax
-        names = options.__annotations__
+        names = {"axis", "ignore_index", *options.__annotations__}
         self.allowed = {
             want: frozenset(name for name in names if want & _NEEDS.get(name, want)) for want in range(1, 16)
         }

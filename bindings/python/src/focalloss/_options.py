@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, Sequence, TypedDict, Union
 
 if TYPE_CHECKING:
+    import numpy
     import numpy.typing
 
 # What stands for an array: ndarray, anything with __dlpack__ or the buffer protocol, a list of numbers.
 Array = Any
-Number = Union[int, float]
 Vector = Union["numpy.typing.ArrayLike", Sequence[float]]
 Reduction = Literal["none", "sum", "mean"]
 Hessian = Literal["exact", "absolute", "gauss_newton"]
+# A float with "mean" or "sum", an array with "none".
+Loss = Union[float, "numpy.ndarray"]
 
 
 class Options(TypedDict, total=False):
@@ -28,9 +30,8 @@ class Options(TypedDict, total=False):
         (kornia) or "quality" (|y - p|^gamma CE; sigmoid only). All agree on hard targets.
     label_smoothing: [0.0] in [0, 1], towards the uniform distribution.
     smoothing_rule: ["targets"] "targets" smooths the target itself, "ce" only the cross-entropy factor (apex).
-    ignore_index: [None; -100 for softmax labels] a label, or a dense sigmoid target, of this value is ignored: it
-        writes 0 to loss, gradient and Hessian and leaves the divisor.
-    ignore_mask: [None] bool or uint8; True ignores. Shape of the logits (dense sigmoid) or `sample`.
+    ignore_mask: [None] bool or uint8; True ignores: it writes 0 to loss, gradient and Hessian and leaves the divisor.
+        Shape of the logits (dense sigmoid) or `sample`.
     background_label: [None] sigmoid labels: a label of this value makes all K classes negative. Softmax: a class that
         divisor="positives" does not count.
 
@@ -62,7 +63,6 @@ class Options(TypedDict, total=False):
 
     The call
 
-    axis: [-1] the class axis of the logits.
     labels: [None] True: targets are labels; False: dense; None: by their shape and dtype.
     threads: [None] threads for this call; None: see set_num_threads.
     copy: [False] True converts inputs that are not contiguous, not native or of another dtype, instead of refusing
@@ -73,7 +73,6 @@ class Options(TypedDict, total=False):
     soft_rule: Literal["interpolate", "mixture", "quality"]
     label_smoothing: float
     smoothing_rule: Literal["targets", "ce"]
-    ignore_index: int | None
     ignore_mask: Array | None
     background_label: int | None
     weights: Array | None
@@ -88,24 +87,34 @@ class Options(TypedDict, total=False):
     hess_out: Array | None
     out_dtype: numpy.typing.DTypeLike | None
     accumulate: bool
-    axis: int
     labels: bool | None
     threads: int | None
     copy: bool
 
 
-class SigmoidOptions(Options, total=False):
-    """Options of the sigmoid family: those of Options, and
+class BinaryOptions(Options, total=False):
+    """Options of the binary cross-entropies: those of Options, and
 
+    axis: [-1] the class axis of the logits, where something is said class by class: labels, alpha, a class weight.
+    ignore_index: [None] a label, or a dense target, of this value is ignored, as by ignore_mask.
     input: ["logits"] "probabilities": the first argument holds p in [0, 1]; derivatives are with respect to p, and p of
         exactly 0 or 1 behaves as the limit.
     clip: [0.0] with probabilities: they are clipped to [clip, 1 - clip], in [0, 0.5); the gradient is 0 outside.
+    """
+
+    axis: int
+    ignore_index: int | None
+    input: Literal["logits", "probabilities"]
+    clip: float
+
+
+class SigmoidOptions(BinaryOptions, total=False):
+    """Options of the sigmoid focal loss: those of BinaryOptions, and
+
     pos_weight: [1.0] multiplies the loss of positives: a number, or K of them along `axis`.
     neg_weight: [1.0] multiplies the loss of negatives.
     """
 
-    input: Literal["logits", "probabilities"]
-    clip: float
     pos_weight: float | Vector
     neg_weight: float
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from ._evaluate import GRAD, HESS, LOSS, SIGMOID_FAMILY, evaluate
 
 if TYPE_CHECKING:
+    import numpy
     from typing_extensions import Unpack
 
-    from ._options import Array, Hessian, Reduction, SigmoidOptions, Vector
+    from ._options import Array, BinaryOptions, Hessian, Loss, Reduction, SigmoidOptions, Vector
 
 
 def sigmoid_focal_loss(
@@ -19,7 +20,7 @@ def sigmoid_focal_loss(
     gamma: float = 2.0,
     reduction: Reduction = "mean",
     **options: Unpack[SigmoidOptions],
-):
+) -> Loss:
     """Binary focal loss of independent scores: -alpha_t (1 - p_t)^gamma log(p_t).
 
     logits: float32, float64, float16 or bfloat16, any shape.
@@ -48,7 +49,7 @@ def sigmoid_focal_loss_and_grad(
     gamma: float = 2.0,
     reduction: Reduction = "mean",
     **options: Unpack[SigmoidOptions],
-):
+) -> tuple[Loss, numpy.ndarray]:
     """Binary focal loss and its gradient with respect to the logits, in one pass.
 
     Arguments and errors: see sigmoid_focal_loss. Returns (loss, grad); grad has the logits' shape and dtype. With "mean"
@@ -66,7 +67,7 @@ def sigmoid_focal_grad_hess(
     *,
     hessian: Hessian = "exact",
     **options: Unpack[SigmoidOptions],
-):
+) -> tuple[numpy.ndarray, numpy.ndarray]:
     """Gradient and (diagonal) Hessian of the binary focal loss, as a boosting library asks for every round.
 
     hessian: "exact" (negative where p_t is small: below .058 at gamma 2), "absolute" (its size) or "gauss_newton" (never
@@ -79,15 +80,15 @@ def sigmoid_focal_grad_hess(
 
 
 def binary_cross_entropy(
-    logits: Array, targets: Array, reduction: Reduction = "mean", **options: Unpack[SigmoidOptions]
-):
+    logits: Array, targets: Array, reduction: Reduction = "mean", **options: Unpack[BinaryOptions]
+) -> Loss:
     """Binary cross-entropy: the focal loss with gamma 0 and alpha off. See sigmoid_focal_loss."""
     return evaluate(SIGMOID_FAMILY, LOSS, logits, targets, None, 0.0, reduction, options)
 
 
 def binary_cross_entropy_and_grad(
-    logits: Array, targets: Array, reduction: Reduction = "mean", **options: Unpack[SigmoidOptions]
-):
+    logits: Array, targets: Array, reduction: Reduction = "mean", **options: Unpack[BinaryOptions]
+) -> tuple[Loss, numpy.ndarray]:
     """Binary cross-entropy and its gradient: (loss, grad). See sigmoid_focal_loss_and_grad."""
     return evaluate(SIGMOID_FAMILY, LOSS | GRAD, logits, targets, None, 0.0, reduction, options)
 
@@ -98,14 +99,14 @@ def weighted_binary_cross_entropy(
     pos_weight: float | Vector,
     neg_weight: float = 1.0,
     reduction: Reduction = "mean",
-    **options: Unpack[SigmoidOptions],
-):
+    **options: Unpack[BinaryOptions],
+) -> Loss:
     """Binary cross-entropy whose positives weigh pos_weight and whose negatives weigh neg_weight, each >= 0.
 
     pos_weight may hold one value a class. Other arguments, result and errors: see sigmoid_focal_loss.
     """
-    options = {**options, "pos_weight": pos_weight, "neg_weight": neg_weight}
-    return evaluate(SIGMOID_FAMILY, LOSS, logits, targets, None, 0.0, reduction, options)
+    weighted = {**options, "pos_weight": pos_weight, "neg_weight": neg_weight}
+    return evaluate(SIGMOID_FAMILY, LOSS, logits, targets, None, 0.0, reduction, weighted)
 
 
 def weighted_binary_cross_entropy_and_grad(
@@ -114,8 +115,8 @@ def weighted_binary_cross_entropy_and_grad(
     pos_weight: float | Vector,
     neg_weight: float = 1.0,
     reduction: Reduction = "mean",
-    **options: Unpack[SigmoidOptions],
-):
+    **options: Unpack[BinaryOptions],
+) -> tuple[Loss, numpy.ndarray]:
     """Weighted binary cross-entropy and its gradient: (loss, grad). See weighted_binary_cross_entropy."""
-    options = {**options, "pos_weight": pos_weight, "neg_weight": neg_weight}
-    return evaluate(SIGMOID_FAMILY, LOSS | GRAD, logits, targets, None, 0.0, reduction, options)
+    weighted = {**options, "pos_weight": pos_weight, "neg_weight": neg_weight}
+    return evaluate(SIGMOID_FAMILY, LOSS | GRAD, logits, targets, None, 0.0, reduction, weighted)

@@ -14,7 +14,7 @@ from ._evaluate import GRAD, HESS, HESS_FULL, LOSS, SOFTMAX_FAMILY, evaluate
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from ._options import Array, Hessian, Reduction, SoftmaxOptions, Vector
+    from ._options import Array, Hessian, Loss, Reduction, SoftmaxOptions, Vector
 
 IGNORE_INDEX = -100  # torch's
 
@@ -29,7 +29,7 @@ def softmax_focal_loss(
     axis: int = -1,
     ignore_index: int | None = IGNORE_INDEX,
     **options: Unpack[SoftmaxOptions],
-):
+) -> Loss:
     """Multiclass focal loss over a softmax: -alpha_c (1 - p_c)^gamma log(p_c), c being the sample's class.
 
     logits: float32, float64, float16 or bfloat16; classes along `axis`: (N, K) with -1, (N, C, H, W) with 1, class-major
@@ -49,8 +49,8 @@ def softmax_focal_loss(
 
     This is not the one-against-rest loss of detectors, which is sigmoid_focal_loss with labels.
     """
-    options = {**options, "axis": axis, "ignore_index": ignore_index}
-    return evaluate(SOFTMAX_FAMILY, LOSS, logits, targets, alpha, gamma, reduction, options)
+    every = {**options, "axis": axis, "ignore_index": ignore_index}
+    return evaluate(SOFTMAX_FAMILY, LOSS, logits, targets, alpha, gamma, reduction, every)
 
 
 def softmax_focal_loss_and_grad(
@@ -63,14 +63,14 @@ def softmax_focal_loss_and_grad(
     axis: int = -1,
     ignore_index: int | None = IGNORE_INDEX,
     **options: Unpack[SoftmaxOptions],
-):
+) -> tuple[Loss, numpy.ndarray]:
     """Multiclass focal loss and its gradient with respect to the logits, in one call: (loss, grad).
 
     Arguments and errors: see softmax_focal_loss. grad has the logits' shape and dtype. With "mean" or "sum" it is the
     gradient of the reduced loss, with "none" that of each sample's own loss.
     """
-    options = {**options, "axis": axis, "ignore_index": ignore_index}
-    return evaluate(SOFTMAX_FAMILY, LOSS | GRAD, logits, targets, alpha, gamma, reduction, options)
+    every = {**options, "axis": axis, "ignore_index": ignore_index}
+    return evaluate(SOFTMAX_FAMILY, LOSS | GRAD, logits, targets, alpha, gamma, reduction, every)
 
 
 def softmax_focal_grad_hess(
@@ -85,7 +85,7 @@ def softmax_focal_grad_hess(
     axis: int = -1,
     ignore_index: int | None = IGNORE_INDEX,
     **options: Unpack[SoftmaxOptions],
-):
+) -> tuple[numpy.ndarray, numpy.ndarray]:
     """Gradient and Hessian of the multiclass focal loss: (grad, hess), sample by sample unless a reduction is asked for.
 
     hessian: "exact" (may be negative), "absolute" or "gauss_newton" (never negative).
@@ -95,9 +95,9 @@ def softmax_focal_grad_hess(
 
     Other arguments and errors: see softmax_focal_loss.
     """
-    options = {**options, "axis": axis, "ignore_index": ignore_index}
+    every = {**options, "axis": axis, "ignore_index": ignore_index}
     want = GRAD | (HESS_FULL if full else HESS)
-    return evaluate(SOFTMAX_FAMILY, want, logits, targets, alpha, gamma, reduction, options, hessian)
+    return evaluate(SOFTMAX_FAMILY, want, logits, targets, alpha, gamma, reduction, every, hessian)
 
 
 def cross_entropy(
@@ -108,13 +108,13 @@ def cross_entropy(
     axis: int = -1,
     ignore_index: int | None = IGNORE_INDEX,
     **options: Unpack[SoftmaxOptions],
-):
+) -> Loss:
     """Softmax cross-entropy: the focal loss with gamma 0 and alpha off. See softmax_focal_loss.
 
     torch's `weight=w` with its weighted mean is `class_weights=w, divisor="weights"`.
     """
-    options = {**options, "axis": axis, "ignore_index": ignore_index}
-    return evaluate(SOFTMAX_FAMILY, LOSS, logits, targets, None, 0.0, reduction, options)
+    every = {**options, "axis": axis, "ignore_index": ignore_index}
+    return evaluate(SOFTMAX_FAMILY, LOSS, logits, targets, None, 0.0, reduction, every)
 
 
 def cross_entropy_and_grad(
@@ -125,10 +125,10 @@ def cross_entropy_and_grad(
     axis: int = -1,
     ignore_index: int | None = IGNORE_INDEX,
     **options: Unpack[SoftmaxOptions],
-):
+) -> tuple[Loss, numpy.ndarray]:
     """Softmax cross-entropy and its gradient: (loss, grad). See cross_entropy."""
-    options = {**options, "axis": axis, "ignore_index": ignore_index}
-    return evaluate(SOFTMAX_FAMILY, LOSS | GRAD, logits, targets, None, 0.0, reduction, options)
+    every = {**options, "axis": axis, "ignore_index": ignore_index}
+    return evaluate(SOFTMAX_FAMILY, LOSS | GRAD, logits, targets, None, 0.0, reduction, every)
 
 
 # ---- Classes spread over machines ---------------------------------------------------------------------------------

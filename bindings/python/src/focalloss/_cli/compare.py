@@ -24,6 +24,7 @@ PENALTIES = (1e-1, 1e-2, 1e-3, 1e-4)
 
 
 def run(options) -> None:
+    plot.check_name(options.output)
     console = Console()
     features, targets, positive = tables.read(options.file, options.target, options.positive)
     share = targets.mean()

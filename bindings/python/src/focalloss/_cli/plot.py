@@ -30,6 +30,7 @@ def run(options) -> None:
 
 def curves(path: str, gammas: Sequence[float] = (0, 0.5, 1, 2, 5)) -> str:
     """Draws loss and gradient of a positive example against p_t, one line a gamma. Returns the file's absolute path."""
+    check_name(path)
     p = numpy.linspace(0.0015, 0.9985, 1200)
     logits, targets = numpy.log(p / (1 - p)), numpy.ones_like(p)
     with pyplot.rc_context(STYLE):
@@ -49,6 +50,7 @@ def curves(path: str, gammas: Sequence[float] = (0, 0.5, 1, 2, 5)) -> str:
 
 def precision_recall(path: str, lines: dict, prior: float) -> str:
     """Draws precision-recall curves. lines: label -> (recall, precision). prior: the positives' share. Returns the path."""
+    check_name(path)
     with pyplot.rc_context(STYLE):
         figure, axes = pyplot.subplots(figsize=(6.4, 5), layout="constrained")
         for (label, (recall, precision)), color in zip(lines.items(), _colors(len(lines))):
@@ -63,10 +65,13 @@ def _colors(count: int):
     return pyplot.colormaps["viridis"](numpy.linspace(0, 0.88, count))
 
 
-def _save(figure, path: str) -> str:
-    suffix = os.path.splitext(path)[1].lower()
-    if suffix not in (".png", ".svg"):
+def check_name(path: str) -> None:
+    """Before the work is done, not after it."""
+    if os.path.splitext(path)[1].lower() not in (".png", ".svg"):
         raise ValueError(f"{path}: the picture's name must end in .png or .svg")
+
+
+def _save(figure, path: str) -> str:
     figure.savefig(path)
     pyplot.close(figure)
     return os.path.abspath(path)
