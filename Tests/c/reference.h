@@ -176,7 +176,7 @@ static inline int reference_near(const focal_args *a, double got, double wanted,
     double least = reference_out_dtype(a) == FOCAL_DTYPE_F16 ? 1e-6 : 1e-36, most = 6.5e4;
     if (reference_out_dtype(a) == FOCAL_DTYPE_F16 && fabs(wanted) > most)
         return fabs(got) >= most;
-    return fabs(got - wanted) <= reference_tolerance(a) * size + least;
+    return fabs(got - wanted) <= reference_tolerance(a) * (size + fabs(wanted)) + least;
 }
 
 struct reference_wanted {
@@ -185,9 +185,7 @@ struct reference_wanted {
 
 static inline struct reference_wanted reference_finish(const focal_args *a, struct jet f, double weight)
 {
-    double scale = weight * a->grad_scale, h = scale * a->hessian_scale * f.dd;
-    if (a->hessian == FOCAL_HESSIAN_ABSOLUTE)
-        h = fabs(h);
+    double scale = weight * a->grad_scale, h = scale * a->hessian_scale * (a->hessian == FOCAL_HESSIAN_ABSOLUTE ? fabs(f.dd) : f.dd);
     if (a->hessian_floor > h)
         h = a->hessian_floor;
     double most = fabs(weight) * (fabs(a->grad_scale) * (1 + fabs(a->hessian_scale)) + 1);

@@ -144,6 +144,7 @@ static void batch32(const float *u, int n)
     static struct f64_term terms[BATCH];
     static float scores[2][BATCH], targets[2][BATCH], got[OUTPUTS][BATCH], before[OUTPUTS][BATCH];
     void *outputs[OUTPUTS] = {got[0], got[1], got[2]};
+    struct worst found[OUTPUTS]; /* in this batch */
     for (int i = 0; i < n; i++) {
         shared[i] = f64_shared_of(u[i]);
         scores[1][i] = u[i];
@@ -160,12 +161,13 @@ static void batch32(const float *u, int n)
                 focal_set_isa(isas[isa]);
                 CHECK_OK(focal_sigmoid(&a));
                 /* Same bits as the ISA before: the same errors, already measured. */
-                if (isa > 0 && !memcmp(got, before, sizeof got)) {
-                    for (int o = 0; o < OUTPUTS; o++)
-                        if (worst32[isa - 1][c][o].error > worst32[isa][c][o].error)
-                            worst32[isa][c][o] = worst32[isa - 1][c][o];
-                } else
-                    compare32(u, n, terms, &configs[c], target, got, worst32[isa][c]);
+                if (isa == 0 || memcmp(got, before, sizeof got)) {
+                    memset(found, 0, sizeof found);
+                    compare32(u, n, terms, &configs[c], target, got, found);
+                }
+                for (int o = 0; o < OUTPUTS; o++)
+                    if (found[o].error > worst32[isa][c][o].error)
+                        worst32[isa][c][o] = found[o];
                 memcpy(before, got, sizeof got);
             }
     }
