@@ -30,7 +30,7 @@ import matplotlib.pyplot as plt  # noqa: E402
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 MOST_POSITIVES, LEAST_POSITIVES, FOLDS, ROUNDS = 0.05, 20, 5, 100
-SETTINGS = {"learning_rate": 0.05, "num_leaves": 15, "min_data_in_leaf": 10, "min_sum_hessian_in_leaf": 0.0,
+SETTINGS = {"learning_rate": 0.05, "num_leaves": 7, "min_data_in_leaf": 10, "min_sum_hessian_in_leaf": 0.0,
             "num_threads": 1, "verbose": -1, "deterministic": True}
 
 

@@ -150,11 +150,12 @@ def test_scikit_learn_multiclass_with_named_classes():
     X, y = rare.multiclass(4000)
     names = np.array(["none", "small", "large"])[y.astype(int)]
     objective = LightGBM(num_class=3)
-    model = objective.fit(lightgbm.LGBMClassifier(n_estimators=10, verbose=-1, n_jobs=1), X, names,
-                          eval_set=[(X, names)])
+    model = objective.fit(lightgbm.LGBMClassifier(n_estimators=10, verbose=-1, n_jobs=1), X, names, eval_X=X, eval_y=names)
     probabilities = objective.predict_proba(model.predict(X, raw_score=True))
     assert roc_auc_score(names, probabilities, multi_class="ovr", labels=model.classes_) > 0.75
-    assert list(model.evals_result_["training"]) == ["focal_loss"]
+    (losses,) = model.evals_result_["training"].values()
+    encoded = np.searchsorted(model.classes_, names)
+    assert losses[-1] == pytest.approx(objective.focal_loss(encoded, model.predict(X, raw_score=True))[1], rel=1e-6)
     objective = XGBoost(num_class=3)
     model = objective.fit(xgboost.XGBClassifier(n_estimators=10, n_jobs=1), X, y, eval_set=[(X, y)], verbose=False)
     probabilities = objective.predict_proba(model.predict(X, output_margin=True))

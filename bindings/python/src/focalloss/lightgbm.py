@@ -65,19 +65,18 @@ class FocalObjective(BoostingObjective):
         """The metric in their signature: `fit(..., eval_metric=obj.focal_loss)`."""
         return "focal_loss", self._mean_loss(y_pred.T, y_true, weight, class_major=True), False
 
-    def fit(self, estimator, X, y, sample_weight=None, eval_set=None, **options):
+    def fit(self, estimator, X, y, sample_weight=None, **options):
         """Sets objective, init_score and eval_metric of an LGBMClassifier (or LGBMRegressor), fits and returns it.
 
         LightGBM gives raw scores where the objective is custom: use
-        `obj.predict_proba(estimator.predict(X, raw_score=True))`. The start is in them.
+        `obj.predict_proba(estimator.predict(X, raw_score=True))`. The start is in them. options: as for the estimator's
+        own fit; eval_set, or eval_X and eval_y, start where the training does.
         """
         encoded, weight = _as_seen(estimator, y, sample_weight)
         start = self.start_score(encoded, weight)
         estimator.set_params(**{"metric": "None", **estimator.get_params(), "objective": self.sklearn})
-        options = {"eval_metric": self.focal_loss, **options}
-        if eval_set is not None:
-            options["eval_set"] = eval_set
-            options["eval_init_score"] = [_constant(start, len(labels)) for _, labels in eval_set]
+        starts = [_constant(start, len(labels)) for labels in _eval_labels(**options)]
+        options = {"eval_metric": self.focal_loss, "eval_init_score": starts or None, **options}
         estimator.fit(X, y, sample_weight=sample_weight, init_score=_constant(start, len(encoded)), **options)
         _add_to_first_trees(estimator.booster_, start)
         return estimator
@@ -111,6 +110,13 @@ def _as_seen(estimator, y, weight):
 
         weight = compute_sample_weight(by_class, y) * (1.0 if weight is None else numpy.asarray(weight))
     return numpy.unique(y, return_inverse=True)[1], weight
+
+
+def _eval_labels(eval_set=None, eval_y=None, **_):
+    """The labels of every data set to evaluate on: eval_set is a list of pairs or a pair, eval_y one or a tuple."""
+    if eval_set is not None:
+        return [labels for _, labels in ([eval_set] if isinstance(eval_set, tuple) else eval_set)]
+    return () if eval_y is None else eval_y if isinstance(eval_y, tuple) else (eval_y,)
 
 
 def _constant(start, rows):
