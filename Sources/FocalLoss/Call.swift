@@ -2,23 +2,23 @@ import CFocalLoss
 import CKernels
 import CSystem
 
-/// The way every descriptor call goes: read, check, survey, plan, compute, report.
+/// The way every descriptor call goes: read, check, plan, survey, compute, report.
 enum Call {
     static func run(_ given: UnsafePointer<focal_args>?, _ family: Check.Family) -> Int32 {
         do throws(Failure) {
             let args = try Arguments.read(given)
-            try Check(args: args, family: family).run()
+            try Check(args, family).run()
             let kernels = try Dispatch.kernels()
-            let saved = focal_fp_enter()
-            defer { focal_fp_leave(saved) }
             var plan = Planner.plan(args, family)
             return withUnsafeMutablePointer(to: &plan) { plan in
-                var journey = Journey(plan: plan, family: family, kernels: kernels, status: FOCAL_OK)
+                var passage = Passage(plan: plan, kernels: kernels, family: family)
+                let saved = focal_fp_enter()
                 focal_with_frame(
-                    { journey, frame in
-                        journey.unsafelyUnwrapped.assumingMemoryBound(to: Journey.self).pointee.go(frame.unsafelyUnwrapped)
-                    }, &journey)
-                return journey.status
+                    { passage, frame in
+                        passage.unsafelyUnwrapped.assumingMemoryBound(to: Passage.self).pointee.go(frame.unsafelyUnwrapped)
+                    }, &passage)
+                focal_fp_leave(saved)
+                return passage.status
             }
         } catch {
             return error.status
@@ -27,11 +27,11 @@ enum Call {
 }
 
 /// A checked call between the survey of its targets and its report.
-struct Journey {
+struct Passage {
     let plan: UnsafeMutablePointer<focal_plan>
-    let family: Check.Family
     let kernels: focal_kernels
-    var status: Int32
+    let family: Check.Family
+    var status = FOCAL_OK
 
     mutating func go(_ frame: UnsafeMutableRawPointer) {
         do throws(Failure) {
@@ -43,7 +43,7 @@ struct Journey {
         }
     }
 
-    private var args: focal_args { plan.pointee.args }
+    @inline(__always) private var args: focal_args { plan.pointee.args }
     private var samples: Int64 { args.outer &* args.inner }
     private var scores: Int64 { samples &* args.classes }
     private var isLabels: Bool { args.target_kind == FOCAL_TARGETS_LABELS }
@@ -55,7 +55,8 @@ struct Journey {
             let valid = Double(family == .sigmoid ? scores : samples)
             return focal_survey(valid: valid, weights: 0, positives: 0, bad_index: -1, soft: 0)
         }
-        let survey = run.examine(kernels.survey, units: units, work: Work(smallestChunk: 8192, large: (1 << 19) / (scores / units)))
+        let work = Work(smallestChunk: 8192, large: (1 << 19) / (scores / units))
+        let survey = run.examine(kernels.survey, units: units, work: work)
         if survey.bad_index >= 0 { throw BadTarget(args: args, index: survey.bad_index).failure }
         return survey
     }
@@ -109,12 +110,12 @@ extension Work {
 enum Arguments {
     static let size = UInt32(MemoryLayout<focal_args>.size)
 
-    static func read(_ given: UnsafePointer<focal_args>?) throws(Failure) -> focal_args {
+    static func read(_ given: UnsafePointer<focal_args>?) throws(Failure) -> UnsafePointer<focal_args> {
         guard let given else { throw Failure(FOCAL_ERROR_NULL).says("args is NULL") }
         guard given.pointee.struct_size == size else {
             throw Failure(FOCAL_ERROR_SIZE).says("struct_size is ", Int64(given.pointee.struct_size), ": use focal_args_init")
         }
-        return given.pointee
+        return given
     }
 
     static func defaults() -> focal_args {

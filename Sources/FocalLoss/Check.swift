@@ -6,10 +6,16 @@ import CSystem
 ///
 /// The order is that of trust: the struct itself, constants, sizes, pointers, numbers, arrays of numbers, overlap.
 struct Check {
-    let args: focal_args
-    let family: Family
+    private let given: UnsafePointer<focal_args>
+    private let family: Family
+    @inline(__always) private var args: focal_args { given.pointee }
 
     enum Family { case sigmoid, softmax, shardStats }
+
+    init(_ given: UnsafePointer<focal_args>, _ family: Family) {
+        self.given = given
+        self.family = family
+    }
 
     func run() throws(Failure) {
         try options()
@@ -18,7 +24,7 @@ struct Check {
         try numbers()
         try classArrays()
         try meaning()
-        try Overlap(args: args, family: family).check()
+        try Overlap(args: given, family: family).check()
     }
 
     // MARK: - Constants

@@ -52,19 +52,23 @@ enum Dispatch {
         }
     }
 
-    /// The highest level that runs here.
-    static var highest: Level {
-        #if arch(x86_64)
-            let level = focal_x86_level()
-            return level >= 4 ? .v4 : level == 3 ? .v3 : .v1
-        #else
-            return .neon
-        #endif
-    }
-
     private static let unset: Int32 = -1
     private static let absent: Int32 = -2
     private static let choice = Atomic<Int32>(-1)
+    private static let found = Atomic<Int32>(-1)
+
+    /// The highest level that runs here; asked of the CPU once, for cpuid is slow in a virtual machine.
+    static var highest: Level {
+        if let level = Level(rawValue: found.load(ordering: .relaxed)) { return level }
+        #if arch(x86_64)
+            let number = focal_x86_level()
+            let level: Level = number >= 4 ? .v4 : number == 3 ? .v3 : .v1
+        #else
+            let level = Level.neon
+        #endif
+        found.store(level.rawValue, ordering: .relaxed)
+        return level
+    }
 
     /// The level in use, or nil where the environment names one that is absent.
     static var level: Level? {

@@ -3,11 +3,11 @@ import CKernels
 
 /// From checked arguments to a plan: what follows from the options alone, then what follows from the targets.
 enum Planner {
-    static func plan(_ checked: focal_args, _ family: Check.Family) -> focal_plan {
+    static func plan(_ checked: UnsafePointer<focal_args>, _ family: Check.Family) -> focal_plan {
         var plan = focal_plan()
-        plan.args = checked
+        plan.args = checked.pointee
         plan.softmax = family == .sigmoid ? 0 : 1
-        plan.scale = checked.grad_scale
+        plan.scale = plan.args.grad_scale
         if family == .sigmoid { sigmoid(&plan) }
         return plan
     }
@@ -79,7 +79,7 @@ enum Planner {
         let args = plan.args
         let out = args.out_dtype == 0 ? args.score_dtype : args.out_dtype
         let plain = args.upstream == nil && args.accumulate == 0 && args.hessian_floor == FOCAL_FLOOR_OFF
-        let whole = plan.soft == 0 && plan.careful == 0 && plan.weightless == 0 && plan.stream == 0
+        let whole = plan.careful == 0 && plan.weightless == 0 && plan.stream == 0
         let unmasked = args.ignore_mask == nil && args.ignore_index == focal_label_none
         return plain && whole && unmasked && out == (args.score_dtype == FOCAL_DTYPE_F64 ? FOCAL_DTYPE_F64 : FOCAL_DTYPE_F32)
     }

@@ -30,13 +30,11 @@ struct Run {
     ) -> Void
 
     private let plan: UnsafePointer<focal_plan>
-    private let threads: Int32
     private let frame: UnsafeMutableRawPointer
 
     init(_ plan: UnsafePointer<focal_plan>, _ frame: UnsafeMutableRawPointer) {
         self.plan = plan
         self.frame = frame
-        threads = Threads.count(plan.pointee.args.threads)
     }
 
     /// What a task needs to find its part.
@@ -83,7 +81,8 @@ struct Run {
                 var errand = Errand(task: task, context: context)
                 parallelFor(plan.pointee.args.parallel_context, count, Errand.run, &errand)
             } else {
-                Pool.run(count, threads: work.isLarge(context.pointee.chunks.units) ? threads : 1, context, frame, task)
+                let isLarge = context.pointee.chunks.units >= work.large
+                Pool.run(count, threads: isLarge ? Threads.count(plan.pointee.args.threads) : 1, context, frame, task)
             }
         }
     }
@@ -132,6 +131,4 @@ struct Run {
 struct Work {
     let smallestChunk: Int64
     let large: Int64
-
-    func isLarge(_ units: Int64) -> Bool { units >= large }
 }

@@ -8,7 +8,7 @@ enum Exponential {
     }
 
     /// e^x for x <= 0 as hi + lo, relative error below 2^-24.7 (2^-53.7); 0 below the normal range; NaN for NaN.
-    @inline(__always) static func negative<V: Lanes>(_ x: V) -> Pair<V> {
+    @_transparent static func negative<V: Lanes>(_ x: V) -> Pair<V> {
         let c = V.exponential
         let bounded = x.atLeast(V(c.smallest))
         let shifted = bounded.times(V(c.log2e), plus: V(c.magic))
@@ -24,25 +24,25 @@ enum Exponential {
 
 extension F32x16 {
     /// Products n * ln2Hi are exact: ln2Hi has 15 significant bits and |n| < 2^9.
-    @inline(__always) static var exponential: Exponential.Constants {
+    @_transparent static var exponential: Exponential.Constants {
         .init(log2e: 0x1.715476p+0, magic: 0x1.8p23 + 127, ln2Hi: 0x1.62e4p-1, ln2Lo: 0x1.7f7d1cp-20, smallest: -88)
     }
 
     /// (e^r - 1 - r) / r^2 for |r| <= ln(2)/2.
-    @inline(__always) static func exponentialTail(_ r: Self) -> Self {
+    @_transparent static func exponentialTail(_ r: Self) -> Self {
         Polynomial.degree4(r, 0x1p-1, 0x1.5554dcp-3, 0x1.5554e8p-5, 0x1.120c38p-7, 0x1.6d4e78p-10)
     }
 }
 
 extension F64x8 {
     /// Products n * ln2Hi are exact: ln2Hi has 41 significant bits and |n| < 2^12.
-    @inline(__always) static var exponential: Exponential.Constants {
+    @_transparent static var exponential: Exponential.Constants {
         .init(
             log2e: 0x1.71547652b82fep+0, magic: 0x1.8p52 + 1023, ln2Hi: 0x1.62e42fefa3p-1, ln2Lo: 0x1.3de6af278ece6p-42,
             smallest: -709)
     }
 
-    @inline(__always) static func exponentialTail(_ r: Self) -> Self {
+    @_transparent static func exponentialTail(_ r: Self) -> Self {
         Polynomial.degree9(
             r, 0x1.0000000000001p-1, 0x1.5555555555558p-3, 0x1.5555555553cb8p-5, 0x1.111111110f8cbp-7,
             0x1.6c16c178bac58p-10, 0x1.a01a01afc2249p-13, 0x1.a019b877dd29fp-16, 0x1.71ddf762c3ce8p-19,

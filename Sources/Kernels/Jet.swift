@@ -5,31 +5,31 @@ struct Jet {
     var first: F64x8
     var second: F64x8
 
-    @inline(__always) init(_ value: F64x8, _ first: F64x8, _ second: F64x8) {
+    @_transparent init(_ value: F64x8, _ first: F64x8, _ second: F64x8) {
         self.value = value
         self.first = first
         self.second = second
     }
 
-    @inline(__always) static func + (a: Jet, b: Jet) -> Jet {
+    @_transparent static func + (a: Jet, b: Jet) -> Jet {
         Jet(a.value + b.value, a.first + b.first, a.second + b.second)
     }
 
-    @inline(__always) static func * (a: F64x8, b: Jet) -> Jet { Jet(a * b.value, a * b.first, a * b.second) }
+    @_transparent static func * (a: F64x8, b: Jet) -> Jet { Jet(a * b.value, a * b.first, a * b.second) }
 
-    @inline(__always) static func * (a: Jet, b: Jet) -> Jet {
+    @_transparent static func * (a: Jet, b: Jet) -> Jet {
         Jet(
             a.value * b.value, a.first.times(b.value, plus: a.value * b.first),
             a.second.times(b.value, plus: (a.first + a.first).times(b.first, plus: a.value * b.second)))
     }
 
-    @inline(__always) var magnitude: Jet {
+    @_transparent var magnitude: Jet {
         Jet(value.magnitude, first.flippingSign(where: value), second.flippingSign(where: value))
     }
 
     /// self^g for a self in [0, 1], from self^(g-2), with the limit 1 at g = 0.  At 0 and g < 2 the second derivative has no
     /// limit; a large finite number stands for it.
-    @inline(__always) func power(_ g: Double) -> Jet {
+    @_transparent func power(_ g: Double) -> Jet {
         if g == 0 { return Jet(F64x8.one, F64x8.zero, F64x8.zero) }
         let base = value.atLeast(F64x8(1e-150))
         let low = Power.of(base, g - 2)
@@ -43,7 +43,7 @@ struct Jet {
 enum Power {
     /// x^g for x in (0, 1]: by multiplication and a root where 2 g is a small integer, where each step rounds once; else
     /// exp(g log x), with an error of |g log x| half ulps.
-    @inline(__always) static func of(_ x: F64x8, _ g: Double) -> F64x8 {
+    @_transparent static func of(_ x: F64x8, _ g: Double) -> F64x8 {
         let halves = (g < 0 ? -g : g) * 2
         guard halves <= 16, Double(Int(halves)) == halves else { return exponential(x, g) }
         var power = Int(halves) & 1 == 1 ? x.squareRoot : F64x8.one
@@ -57,7 +57,7 @@ enum Power {
         return g < 0 ? F64x8.one / power : power
     }
 
-    @inline(__always) private static func exponential(_ x: F64x8, _ g: Double) -> F64x8 {
+    @_transparent private static func exponential(_ x: F64x8, _ g: Double) -> F64x8 {
         let exponent = Logarithm.natural(x) * F64x8(g)
         let size = Exponential.negative(-exponent.magnitude).hi
         return g < 0 ? F64x8.one / size : size

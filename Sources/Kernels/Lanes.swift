@@ -73,12 +73,12 @@ extension Float: LaneScalar { typealias Vector = F32x16 }
 extension Double: LaneScalar { typealias Vector = F64x8 }
 
 extension Lanes {
-    @inline(__always) static var zero: Self { Self(0.0) }
-    @inline(__always) static var one: Self { Self(1.0) }
+    @_transparent static var zero: Self { Self(0.0) }
+    @_transparent static var one: Self { Self(1.0) }
 
     /// The larger of self and a bound; a NaN stays.
-    @inline(__always) func atLeast(_ bound: Self) -> Self { Self.select(self < bound, bound, self) }
-    @inline(__always) func atMost(_ bound: Self) -> Self { Self.select(bound < self, bound, self) }
+    @_transparent func atLeast(_ bound: Self) -> Self { Self.select(self < bound, bound, self) }
+    @_transparent func atMost(_ bound: Self) -> Self { Self.select(bound < self, bound, self) }
 }
 
 struct F32x16: Lanes {
@@ -88,25 +88,25 @@ struct F32x16: Lanes {
 
     var v: SIMD16<Float>
 
-    @inline(__always) static var count: Int { 16 }
-    @inline(__always) static var dtype: Int32 { FOCAL_DTYPE_F32 }
-    @inline(__always) init(_ v: SIMD16<Float>) { self.v = v }
-    @inline(__always) init(_ value: Float) { v = SIMD16(repeating: value) }
-    @inline(__always) init(_ double: Double) { v = SIMD16(repeating: Float(double)) }
-    @inline(__always) init(loading pointer: UnsafePointer<Float>) {
+    @_transparent static var count: Int { 16 }
+    @_transparent static var dtype: Int32 { FOCAL_DTYPE_F32 }
+    @_transparent init(_ v: SIMD16<Float>) { self.v = v }
+    @_transparent init(_ value: Float) { v = SIMD16(repeating: value) }
+    @_transparent init(_ double: Double) { v = SIMD16(repeating: Float(double)) }
+    @_transparent init(loading pointer: UnsafePointer<Float>) {
         v = UnsafeRawPointer(pointer).loadUnaligned(as: SIMD16<Float>.self)
     }
-    @inline(__always) func store(to pointer: UnsafeMutablePointer<Float>) {
+    @_transparent func store(to pointer: UnsafeMutablePointer<Float>) {
         UnsafeMutableRawPointer(pointer).storeBytes(of: v, as: SIMD16<Float>.self)
     }
 
-    @inline(__always) static func + (a: Self, b: Self) -> Self { Self(a.v + b.v) }
-    @inline(__always) static func - (a: Self, b: Self) -> Self { Self(a.v - b.v) }
-    @inline(__always) static func * (a: Self, b: Self) -> Self { Self(a.v * b.v) }
-    @inline(__always) static func / (a: Self, b: Self) -> Self { Self(a.v / b.v) }
-    @inline(__always) static prefix func - (a: Self) -> Self { Self(bits: a.bits ^ Bits(repeating: 0x8000_0000)) }
+    @_transparent static func + (a: Self, b: Self) -> Self { Self(a.v + b.v) }
+    @_transparent static func - (a: Self, b: Self) -> Self { Self(a.v - b.v) }
+    @_transparent static func * (a: Self, b: Self) -> Self { Self(a.v * b.v) }
+    @_transparent static func / (a: Self, b: Self) -> Self { Self(a.v / b.v) }
+    @_transparent static prefix func - (a: Self) -> Self { Self(bits: a.bits ^ Bits(repeating: 0x8000_0000)) }
 
-    @inline(__always) func times(_ b: Self, plus c: Self) -> Self {
+    @_transparent func times(_ b: Self, plus c: Self) -> Self {
         #if ISA_X86_64
             Self(v * b.v + c.v)
         #else
@@ -114,7 +114,7 @@ struct F32x16: Lanes {
         #endif
     }
 
-    @inline(__always) func error(of product: Self, times b: Self) -> Self {
+    @_transparent func error(of product: Self, times b: Self) -> Self {
         #if ISA_X86_64
             // Dekker's product: halves of 12 bits multiply exactly.
             let (ah, bh) = (upperHalf, b.upperHalf)
@@ -124,34 +124,34 @@ struct F32x16: Lanes {
             return times(b, plus: -product)
         #endif
     }
-    @inline(__always) private var upperHalf: Self { Self(bits: bits & Bits(repeating: 0xFFFF_F000)) }
+    @_transparent private var upperHalf: Self { Self(bits: bits & Bits(repeating: 0xFFFF_F000)) }
 
-    @inline(__always) init(bits: Bits) { v = unsafeBitCast(bits, to: SIMD16<Float>.self) }
-    @inline(__always) var bits: Bits { unsafeBitCast(v, to: Bits.self) }
+    @_transparent init(bits: Bits) { v = unsafeBitCast(bits, to: SIMD16<Float>.self) }
+    @_transparent var bits: Bits { unsafeBitCast(v, to: Bits.self) }
 
-    @inline(__always) var magnitude: Self { Self(bits: bits & Bits(repeating: 0x7FFF_FFFF)) }
-    @inline(__always) var squareRoot: Self { Self(focal_sqrt_f32(v)) }
-    @inline(__always) func flippingSign(where other: Self) -> Self {
+    @_transparent var magnitude: Self { Self(bits: bits & Bits(repeating: 0x7FFF_FFFF)) }
+    @_transparent var squareRoot: Self { Self(focal_sqrt_f32(v)) }
+    @_transparent func flippingSign(where other: Self) -> Self {
         Self(bits: bits ^ (other.bits & Bits(repeating: 0x8000_0000)))
     }
-    @inline(__always) var isPositive: Mask { unsafeBitCast(v, to: SIMD16<Int32>.self) .>= SIMD16(repeating: 0) }
-    @inline(__always) static func < (a: Self, b: Self) -> Mask { a.v .< b.v }
-    @inline(__always) static func == (a: Self, b: Self) -> Mask { a.v .== b.v }
-    @inline(__always) static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self {
+    @_transparent var isPositive: Mask { unsafeBitCast(v, to: SIMD16<Int32>.self) .>= SIMD16(repeating: 0) }
+    @_transparent static func < (a: Self, b: Self) -> Mask { a.v .< b.v }
+    @_transparent static func == (a: Self, b: Self) -> Mask { a.v .== b.v }
+    @_transparent static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self {
         Self(b.v.replacing(with: a.v, where: mask))
     }
-    @inline(__always) static func and(_ a: Mask, _ b: Mask) -> Mask { a .& b }
-    @inline(__always) static func any(_ mask: Mask) -> Bool { focal_any_i32(unsafeBitCast(mask, to: SIMD16<Int32>.self)) != 0 }
+    @_transparent static func and(_ a: Mask, _ b: Mask) -> Mask { a .& b }
+    @_transparent static func any(_ mask: Mask) -> Bool { focal_any_i32(unsafeBitCast(mask, to: SIMD16<Int32>.self)) != 0 }
 
-    @inline(__always) var powerOfTwo: Self { Self(bits: bits &<< Bits(repeating: 23)) }
-    @inline(__always) var exponent: Self {
+    @_transparent var powerOfTwo: Self { Self(bits: bits &<< Bits(repeating: 23)) }
+    @_transparent var exponent: Self {
         // The biased exponent as the low bits of 2^23, less 2^23 and the bias.
         Self(bits: (bits &>> Bits(repeating: 23)) | Bits(repeating: 0x4B00_0000)) - Self(Float(0x1p23 + 127))
     }
-    @inline(__always) var significand: Self {
+    @_transparent var significand: Self {
         Self(bits: (bits & Bits(repeating: 0x007F_FFFF)) | Bits(repeating: 0x3F80_0000))
     }
-    @inline(__always) func accumulate(into sums: inout SIMD8<Double>) {
+    @_transparent func accumulate(into sums: inout SIMD8<Double>) {
         sums += focal_widen_low(v)
         sums += focal_widen_high(v)
     }
@@ -164,24 +164,24 @@ struct F64x8: Lanes {
 
     var v: SIMD8<Double>
 
-    @inline(__always) static var count: Int { 8 }
-    @inline(__always) static var dtype: Int32 { FOCAL_DTYPE_F64 }
-    @inline(__always) init(_ v: SIMD8<Double>) { self.v = v }
-    @inline(__always) init(_ value: Double) { v = SIMD8(repeating: value) }
-    @inline(__always) init(loading pointer: UnsafePointer<Double>) {
+    @_transparent static var count: Int { 8 }
+    @_transparent static var dtype: Int32 { FOCAL_DTYPE_F64 }
+    @_transparent init(_ v: SIMD8<Double>) { self.v = v }
+    @_transparent init(_ value: Double) { v = SIMD8(repeating: value) }
+    @_transparent init(loading pointer: UnsafePointer<Double>) {
         v = UnsafeRawPointer(pointer).loadUnaligned(as: SIMD8<Double>.self)
     }
-    @inline(__always) func store(to pointer: UnsafeMutablePointer<Double>) {
+    @_transparent func store(to pointer: UnsafeMutablePointer<Double>) {
         UnsafeMutableRawPointer(pointer).storeBytes(of: v, as: SIMD8<Double>.self)
     }
 
-    @inline(__always) static func + (a: Self, b: Self) -> Self { Self(a.v + b.v) }
-    @inline(__always) static func - (a: Self, b: Self) -> Self { Self(a.v - b.v) }
-    @inline(__always) static func * (a: Self, b: Self) -> Self { Self(a.v * b.v) }
-    @inline(__always) static func / (a: Self, b: Self) -> Self { Self(a.v / b.v) }
-    @inline(__always) static prefix func - (a: Self) -> Self { Self(bits: a.bits ^ Bits(repeating: 1 << 63)) }
+    @_transparent static func + (a: Self, b: Self) -> Self { Self(a.v + b.v) }
+    @_transparent static func - (a: Self, b: Self) -> Self { Self(a.v - b.v) }
+    @_transparent static func * (a: Self, b: Self) -> Self { Self(a.v * b.v) }
+    @_transparent static func / (a: Self, b: Self) -> Self { Self(a.v / b.v) }
+    @_transparent static prefix func - (a: Self) -> Self { Self(bits: a.bits ^ Bits(repeating: 1 << 63)) }
 
-    @inline(__always) func times(_ b: Self, plus c: Self) -> Self {
+    @_transparent func times(_ b: Self, plus c: Self) -> Self {
         #if ISA_X86_64
             Self(v * b.v + c.v)
         #else
@@ -189,7 +189,7 @@ struct F64x8: Lanes {
         #endif
     }
 
-    @inline(__always) func error(of product: Self, times b: Self) -> Self {
+    @_transparent func error(of product: Self, times b: Self) -> Self {
         #if ISA_X86_64
             // Dekker's product: halves of 26 bits multiply exactly.
             let (ah, bh) = (upperHalf, b.upperHalf)
@@ -199,31 +199,31 @@ struct F64x8: Lanes {
             return times(b, plus: -product)
         #endif
     }
-    @inline(__always) private var upperHalf: Self { Self(bits: bits & Bits(repeating: 0xFFFF_FFFF_F800_0000)) }
+    @_transparent private var upperHalf: Self { Self(bits: bits & Bits(repeating: 0xFFFF_FFFF_F800_0000)) }
 
-    @inline(__always) init(bits: Bits) { v = unsafeBitCast(bits, to: SIMD8<Double>.self) }
-    @inline(__always) var bits: Bits { unsafeBitCast(v, to: Bits.self) }
+    @_transparent init(bits: Bits) { v = unsafeBitCast(bits, to: SIMD8<Double>.self) }
+    @_transparent var bits: Bits { unsafeBitCast(v, to: Bits.self) }
 
-    @inline(__always) var magnitude: Self { Self(bits: bits & Bits(repeating: ~(1 << 63))) }
-    @inline(__always) var squareRoot: Self { Self(focal_sqrt_f64(v)) }
-    @inline(__always) func flippingSign(where other: Self) -> Self {
+    @_transparent var magnitude: Self { Self(bits: bits & Bits(repeating: ~(1 << 63))) }
+    @_transparent var squareRoot: Self { Self(focal_sqrt_f64(v)) }
+    @_transparent func flippingSign(where other: Self) -> Self {
         Self(bits: bits ^ (other.bits & Bits(repeating: 1 << 63)))
     }
-    @inline(__always) var isPositive: Mask { unsafeBitCast(v, to: SIMD8<Int64>.self) .>= SIMD8(repeating: 0) }
-    @inline(__always) static func < (a: Self, b: Self) -> Mask { a.v .< b.v }
-    @inline(__always) static func == (a: Self, b: Self) -> Mask { a.v .== b.v }
-    @inline(__always) static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self {
+    @_transparent var isPositive: Mask { unsafeBitCast(v, to: SIMD8<Int64>.self) .>= SIMD8(repeating: 0) }
+    @_transparent static func < (a: Self, b: Self) -> Mask { a.v .< b.v }
+    @_transparent static func == (a: Self, b: Self) -> Mask { a.v .== b.v }
+    @_transparent static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self {
         Self(b.v.replacing(with: a.v, where: mask))
     }
-    @inline(__always) static func and(_ a: Mask, _ b: Mask) -> Mask { a .& b }
-    @inline(__always) static func any(_ mask: Mask) -> Bool { focal_any_i64(unsafeBitCast(mask, to: SIMD8<Int64>.self)) != 0 }
+    @_transparent static func and(_ a: Mask, _ b: Mask) -> Mask { a .& b }
+    @_transparent static func any(_ mask: Mask) -> Bool { focal_any_i64(unsafeBitCast(mask, to: SIMD8<Int64>.self)) != 0 }
 
-    @inline(__always) var powerOfTwo: Self { Self(bits: bits &<< Bits(repeating: 52)) }
-    @inline(__always) var exponent: Self {
+    @_transparent var powerOfTwo: Self { Self(bits: bits &<< Bits(repeating: 52)) }
+    @_transparent var exponent: Self {
         Self(bits: (bits &>> Bits(repeating: 52)) | Bits(repeating: 0x4330_0000_0000_0000)) - Self(0x1p52 + 1023)
     }
-    @inline(__always) var significand: Self {
+    @_transparent var significand: Self {
         Self(bits: (bits & Bits(repeating: 0x000F_FFFF_FFFF_FFFF)) | Bits(repeating: 0x3FF0_0000_0000_0000))
     }
-    @inline(__always) func accumulate(into sums: inout SIMD8<Double>) { sums += v }
+    @_transparent func accumulate(into sums: inout SIMD8<Double>) { sums += v }
 }

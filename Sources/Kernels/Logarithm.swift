@@ -1,7 +1,7 @@
 /// Logarithms.  Coefficients: Tests/coefficients/logarithm.sollya.
 enum Logarithm {
     /// -log x for x in [0, 1], given 1 - x, each as exact as the format allows; relative error below 2^-52, +inf at 0.
-    @inline(__always) static func negative(_ x: F64x8, complement: F64x8) -> F64x8 {
+    @_transparent static func negative(_ x: F64x8, complement: F64x8) -> F64x8 {
         let half = F64x8(0.5)
         let bounded = complement.atMost(half)
         let near = artanh2(bounded / (F64x8(2) - bounded))
@@ -10,7 +10,7 @@ enum Logarithm {
 
     /// log x for x >= 0: x = 2^k m with m in [sqrt .5, sqrt 2) and log m = 2 artanh((m - 1) / (m + 1)), exact in its leading
     /// term where x is near 1.
-    @inline(__always) static func natural(_ x: F64x8) -> F64x8 {
+    @_transparent static func natural(_ x: F64x8) -> F64x8 {
         let tiny = x < F64x8(0x1p-1022)
         let scaled = F64x8.select(tiny, x * F64x8(0x1p54), x)
         let upper = F64x8(0x1.6a09e667f3bcdp0) < scaled.significand
@@ -26,12 +26,12 @@ enum Logarithm {
         return F64x8.select(x == x, limited, x)
     }
 
-    @inline(__always) static func artanh2(_ s: F64x8) -> F64x8 { s.times(F64x8(2.0), plus: F64x8.artanhTail(s)) }
+    @_transparent static func artanh2(_ s: F64x8) -> F64x8 { s.times(F64x8(2.0), plus: F64x8.artanhTail(s)) }
 }
 
 extension F32x16 {
     /// log(1 + e) for e in [0, 1], given 1 / (1 + e) rounded: e - e^2 / 2 + ..., relative error below 2^-23.5.
-    @inline(__always) static func log1p(_ e: Pair<Self>, reciprocal: Self) -> Self {
+    @_transparent static func log1p(_ e: Pair<Self>, reciprocal: Self) -> Self {
         let tail = Polynomial.degree9(
             e.hi, -0x1p-1, 0x1.55553p-2, -0x1.fff39cp-3, 0x1.98e11cp-3, -0x1.4ff538p-3, 0x1.0d21acp-3, -0x1.7d99d4p-4,
             0x1.a1ed8p-5, -0x1.2828dap-6, 0x1.88c46p-9)
@@ -41,7 +41,7 @@ extension F32x16 {
 
 extension F64x8 {
     /// log(1 + e) = 2 artanh(s), s = e / (2 + e) in [0, 1/3], corrected for the rounding of s; relative error below 2^-52.
-    @inline(__always) static func log1p(_ e: Pair<Self>, reciprocal: Self) -> Self {
+    @_transparent static func log1p(_ e: Pair<Self>, reciprocal: Self) -> Self {
         let d = Pair.sum(larger: Self(2.0), e.hi)
         let inverse = one / d.hi
         let s = e.hi * inverse
@@ -51,7 +51,7 @@ extension F64x8 {
     }
 
     /// 2 artanh(s) - 2 s for |s| <= 1/3.
-    @inline(__always) static func artanhTail(_ s: Self) -> Self {
+    @_transparent static func artanhTail(_ s: Self) -> Self {
         let s2 = s * s
         return s * s2 * Polynomial.degree9(
             s2, 0x1.5555555555555p-1, 0x1.999999999a27cp-2, 0x1.24924923df843p-2, 0x1.c71c726c171afp-3,

@@ -16,7 +16,7 @@ struct Margin<V: Lanes> {
     /// The loss, finite for infinite scores too: for products with p, which is 0 long before the bound matters.
     let finiteLoss: V
 
-    @inline(__always) init(size: V, right: V.Mask, e: Pair<V>) {
+    @_transparent init(size: V, right: V.Mask, e: Pair<V>) {
         self.size = size.atMost(V(1024.0))
         self.right = right
         let d = V.one + e.hi
@@ -36,13 +36,13 @@ struct Margin<V: Lanes> {
     }
 
     /// w L: the low part must not meet an infinite loss.
-    @inline(__always) func weightedLoss(_ w: Pair<V>) -> V { w.hi.times(loss, plus: w.lo * finiteLoss) }
+    @_transparent func weightedLoss(_ w: Pair<V>) -> V { w.hi.times(loss, plus: w.lo * finiteLoss) }
 
     /// -f' = w (q + g p L): both terms have one sign, nothing cancels.
-    @inline(__always) func slope(_ w: Pair<V>, _ g: V) -> V { w * (g * p).times(finiteLoss, plus: q.hi) }
+    @_transparent func slope(_ w: Pair<V>, _ g: V) -> V { w * (g * p).times(finiteLoss, plus: q.hi) }
 
     /// f'' = w p (q (1 + 2g) + g L (g p - q)), its size, or the Gauss-Newton p |f'|.
-    @inline(__always) func curvature(_ w: Pair<V>, _ g: V, slope: V, mode: Int32) -> V {
+    @_transparent func curvature(_ w: Pair<V>, _ g: V, slope: V, mode: Int32) -> V {
         if mode == FOCAL_HESSIAN_GAUSS_NEWTON { return p * slope }
         let bend = g * finiteLoss * g.times(p, plus: -q.hi)
         let exact = w.hi * p * q.hi.times((g + g) + V.one, plus: bend)

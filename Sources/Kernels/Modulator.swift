@@ -9,44 +9,44 @@ protocol Modulator {
 struct Gamma<V: Lanes> {
     let value: Pair<V>
 
-    @inline(__always) init(_ gamma: Double) {
+    @_transparent init(_ gamma: Double) {
         let hi = V.Scalar(gamma)
         value = Pair(V(hi), V(V.Scalar(gamma - Double(hi))))
     }
-    @inline(__always) init(_ value: Pair<V>) { self.value = value }
+    @_transparent init(_ value: Pair<V>) { self.value = value }
 }
 
 enum GammaZero: Modulator {
-    @inline(__always) static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> Pair<V> { Pair(V.one, V.zero) }
+    @_transparent static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> Pair<V> { Pair(V.one, V.zero) }
 }
 
 enum GammaHalf: Modulator {
     /// Half the relative error of q remains: less than the rounding of the root.
-    @inline(__always) static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> Pair<V> {
+    @_transparent static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> Pair<V> {
         Pair(m.q.hi.squareRoot, V.zero)
     }
 }
 
 enum GammaOne: Modulator {
-    @inline(__always) static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> Pair<V> { m.q }
+    @_transparent static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> Pair<V> { m.q }
 }
 
 enum GammaThreeHalves: Modulator {
-    @inline(__always) static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> Pair<V> {
+    @_transparent static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> Pair<V> {
         m.q * Pair(m.q.hi.squareRoot, V.zero)
     }
 }
 
 enum GammaTwo: Modulator {
-    @inline(__always) static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> Pair<V> { Pair.square(m.q) }
+    @_transparent static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> Pair<V> { Pair.square(m.q) }
 }
 
 enum GammaThree: Modulator {
-    @inline(__always) static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> Pair<V> { Pair.square(m.q) * m.q }
+    @_transparent static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> Pair<V> { Pair.square(m.q) * m.q }
 }
 
 enum GammaFive: Modulator {
-    @inline(__always) static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> Pair<V> {
+    @_transparent static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> Pair<V> {
         Pair.square(Pair.square(m.q)) * m.q
     }
 }
@@ -54,7 +54,7 @@ enum GammaFive: Modulator {
 enum GammaAny: Modulator {
     /// q^gamma = exp(-gamma softplus(u)), softplus(u) = max(u, 0) + log(1 + e): the product with the unbounded part is exact,
     /// so the error stays near 2 + gamma ulp however small the result.
-    @inline(__always) static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> Pair<V> {
+    @_transparent static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> Pair<V> {
         let linear = V.select(m.right, m.size, V.zero)
         let product = Pair.product(linear, gamma.value.hi)
         let bend = m.log1p * gamma.value.hi

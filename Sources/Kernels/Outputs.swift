@@ -7,9 +7,8 @@ struct Outputs<V: Lanes> {
     let start: Int
     let count: Int
 
-    /// Writes the block's outputs from the scratch, unless the term has already written them directly.
-    func write(direct: Bool) {
-        if direct { return }
+    /// Writes the block's outputs from the scratch.
+    func write() {
         let args = plan.pointee.args
         if let upstream = args.upstream, args.grad != nil { multiply(by: upstream) }
         if args.hess != nil && args.hessian_floor != FOCAL_FLOOR_OFF { raiseHessian() }

@@ -4,41 +4,41 @@ struct Pair<V: Lanes> {
     var hi: V
     var lo: V
 
-    @inline(__always) init(_ hi: V, _ lo: V) {
+    @_transparent init(_ hi: V, _ lo: V) {
         self.hi = hi
         self.lo = lo
     }
 
     /// The exact sum of two numbers, |a| >= |b| (Dekker's Fast2Sum).
-    @inline(__always) static func sum(larger a: V, _ b: V) -> Pair {
+    @_transparent static func sum(larger a: V, _ b: V) -> Pair {
         let s = a + b
         return Pair(s, b - (s - a))
     }
 
     /// The exact sum of any two numbers (Knuth's 2Sum).
-    @inline(__always) static func sum(_ a: V, _ b: V) -> Pair {
+    @_transparent static func sum(_ a: V, _ b: V) -> Pair {
         let s = a + b
         let t = s - a
         return Pair(s, (a - (s - t)) + (b - t))
     }
 
     /// The exact product of two numbers.
-    @inline(__always) static func product(_ a: V, _ b: V) -> Pair {
+    @_transparent static func product(_ a: V, _ b: V) -> Pair {
         let p = a * b
         return Pair(p, a.error(of: p, times: b))
     }
 
     /// The product of two pairs, to about eps^2.
-    @inline(__always) static func * (a: Pair, b: Pair) -> Pair {
+    @_transparent static func * (a: Pair, b: Pair) -> Pair {
         let p = a.hi * b.hi
         return Pair(p, a.lo.times(b.hi, plus: a.hi.times(b.lo, plus: a.hi.error(of: p, times: b.hi))))
     }
 
-    @inline(__always) static func square(_ a: Pair) -> Pair {
+    @_transparent static func square(_ a: Pair) -> Pair {
         let p = a.hi * a.hi
         return Pair(p, (a.hi + a.hi).times(a.lo, plus: a.hi.error(of: p, times: a.hi)))
     }
 
     /// The product with a number, rounded to one: exact to about one ulp.
-    @inline(__always) static func * (a: Pair, b: V) -> V { a.hi.times(b, plus: a.lo * b) }
+    @_transparent static func * (a: Pair, b: V) -> V { a.hi.times(b, plus: a.lo * b) }
 }

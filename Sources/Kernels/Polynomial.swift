@@ -1,6 +1,6 @@
 /// Polynomials by Estrin's first step and Horner's rest: even and odd powers side by side, two chains half as long.
 enum Polynomial {
-    @inline(__always) static func degree4<V: Lanes>(
+    @_transparent static func degree4<V: Lanes>(
         _ x: V, _ c0: Double, _ c1: Double, _ c2: Double, _ c3: Double, _ c4: Double
     ) -> V {
         let x2 = x * x
@@ -9,7 +9,7 @@ enum Polynomial {
         return odd.times(x, plus: even)
     }
 
-    @inline(__always) static func degree9<V: Lanes>(
+    @_transparent static func degree9<V: Lanes>(
         _ x: V, _ c0: Double, _ c1: Double, _ c2: Double, _ c3: Double, _ c4: Double, _ c5: Double, _ c6: Double,
         _ c7: Double, _ c8: Double, _ c9: Double
     ) -> V {

@@ -24,50 +24,52 @@ struct Sigmoid<V: Lanes> {
     }
 
     private func block(_ start: Int, _ count: Int, _ sums: inout SIMD8<Double>) {
-        let scores = loadScores(start, count)
+        let hasSoft = plan.pointee.soft != 0 && Softness.isAnySoft(plan, start, count)
+        let way = Way(
+            hasSoft: hasSoft, isCareful: plan.pointee.careful != 0,
+            isDirect: plan.pointee.direct != 0 && !hasSoft && count & (V.count &- 1) == 0)
+        let scores = loadScores(start, count, way)
         SignedWeights(plan: plan, start: start, count: count, scratch: scratch).fill()
-        if plan.pointee.careful != 0 {
-            CarefulBlock(plan: plan, scratch: scratch, start: start, count: count, onlySoft: false).run()
-        } else {
-            term(scores, start, count, &sums)
-            if plan.pointee.soft != 0 {
-                CarefulBlock(plan: plan, scratch: scratch, start: start, count: count, onlySoft: true).run()
-            }
+        if !way.isCareful { term(scores, start, count, way, &sums) }
+        if way.isCareful || hasSoft {
+            CarefulBlock(plan: plan, scratch: scratch, start: start, count: count, onlySoft: !way.isCareful).run()
+            if plan.pointee.args.reduced_loss != nil { Reduction.add(scratch.loss, count, to: &sums) }
         }
-        if sumsAfterwards { Reduction.add(scratch.loss, count, to: &sums) }
-        Outputs(plan: plan, scratch: scratch, start: start, count: count).write(direct: isDirect(count))
+        if !way.isDirect { Outputs(plan: plan, scratch: scratch, start: start, count: count).write() }
     }
 
-    private func term(_ scores: Array, _ start: Int, _ count: Int, _ sums: inout SIMD8<Double>) {
+    /// How a block goes.
+    private struct Way {
+        /// Some targets are soft: `Careful` replaces what the term made of them, and losses are summed after that.
+        let hasSoft: Bool
+        /// Every element goes to `Careful`.
+        let isCareful: Bool
+        /// The term writes into the caller's arrays: whole vectors of its own type and nothing left to do.
+        let isDirect: Bool
+    }
+
+    private func term(_ scores: Array, _ start: Int, _ count: Int, _ way: Way, _ sums: inout SIMD8<Double>) {
         let args = plan.pointee.args
-        let direct = isDirect(count)
         func target(_ output: UnsafeMutableRawPointer?, _ array: Array) -> Array? {
             guard let output else { return nil }
-            return direct ? (output + start &* MemoryLayout<V.Scalar>.size).assumingMemoryBound(to: V.Scalar.self) : array
+            return way.isDirect ? (output + start &* MemoryLayout<V.Scalar>.size).assumingMemoryBound(to: V.Scalar.self) : array
         }
-        let sumsNow = args.reduced_loss != nil && !sumsAfterwards
-        let loss = target(args.loss, scratch.loss) ?? (sumsAfterwards ? scratch.loss : nil)
+        let needsSum = args.reduced_loss != nil
+        let loss = target(args.loss, scratch.loss) ?? (needsSum && way.hasSoft ? scratch.loss : nil)
         withUnsafeMutablePointer(to: &sums) { sums in
             SigmoidTerm(
                 plan: plan, vectors: (count &+ V.count &- 1) / V.count, scores: scores, scratch: scratch, loss: loss,
-                grad: target(args.grad, scratch.grad), hess: target(args.hess, scratch.hess), sums: sumsNow ? sums : nil
+                grad: target(args.grad, scratch.grad), hess: target(args.hess, scratch.hess),
+                sums: needsSum && !way.hasSoft ? sums : nil
             ).run(gamma: args.gamma)
         }
     }
 
-    /// Where soft elements may replace what the term made, losses are summed after that.
-    private var sumsAfterwards: Bool {
-        plan.pointee.args.reduced_loss != nil && (plan.pointee.soft != 0 || plan.pointee.careful != 0)
-    }
-
-    /// Whether the term can write into the caller's arrays: whole vectors of its own type and nothing left to do.
-    private func isDirect(_ count: Int) -> Bool { plan.pointee.direct != 0 && count & (V.count &- 1) == 0 }
-
     /// The block's scores as lanes, padded to whole vectors: the caller's own array where nothing need change in it.
-    private func loadScores(_ start: Int, _ count: Int) -> Array {
+    private func loadScores(_ start: Int, _ count: Int, _ way: Way) -> Array {
         let args = plan.pointee.args
         let source = args.scores.unsafelyUnwrapped + start &* size(of: args.score_dtype)
-        if isDirect(count) && args.score_dtype == V.dtype {
+        if way.isDirect && args.score_dtype == V.dtype {
             return UnsafeMutableRawPointer(mutating: source).assumingMemoryBound(to: V.Scalar.self)
         }
         V.read(args.score_dtype, source, count, into: scratch.scores)

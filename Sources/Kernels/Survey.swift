@@ -32,17 +32,17 @@ struct Survey: TargetWork {
     @inline(__always) private func plain<T: Target>(_: T.Type, _ survey: inout focal_survey) {
         let targets = plan.pointee.args.targets.unsafelyUnwrapped
         survey.valid = Double(end &- begin) * plan.pointee.elementsPerUnit
-        var bad = 0, soft = 0
+        var bad: UInt32 = 0, soft: UInt32 = 0
         if plan.pointee.isLabels {
             for i in begin..<end { bad |= isValidLabel(T.label(T.at(targets, i))) ? 0 : 1 }
         } else {
             for i in begin..<end {
                 let stored = T.at(targets, i)
-                bad |= T.isValid(stored) ? 0 : 1
-                soft |= T.isHard(stored) ? 0 : 1
+                bad |= T.badness(stored)
+                soft |= T.softness(stored)
             }
         }
-        survey.soft = Int32(truncatingIfNeeded: soft)
+        survey.soft = Int32(bitPattern: soft)
         if bad == 0 { return }
         var i = begin
         while plan.pointee.isLabels ? isValidLabel(T.label(T.at(targets, i))) : T.isValid(T.at(targets, i)) { i &+= 1 }
@@ -118,5 +118,23 @@ struct Survey: TargetWork {
         survey.valid += 1
         survey.weights += plan.pointee.weight(sample) * weights
         survey.positives += 1 - background
+    }
+}
+
+/// Whether any of a block's dense targets is soft.
+struct Softness: TargetWork {
+    let targets: UnsafeRawPointer
+    let start: Int
+    let count: Int
+
+    static func isAnySoft(_ plan: Plan, _ start: Int, _ count: Int) -> Bool {
+        Softness(targets: plan.pointee.args.targets.unsafelyUnwrapped, start: start, count: count)
+            .run(dtype: plan.pointee.args.target_dtype)
+    }
+
+    func run<T: Target>(_: T.Type) -> Bool {
+        var soft: UInt32 = 0
+        for i in start..<(start &+ count) { soft |= T.softness(T.at(targets, i)) }
+        return soft != 0
     }
 }

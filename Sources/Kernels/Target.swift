@@ -6,12 +6,15 @@ protocol Target {
     static func value(_ stored: Stored) -> Double
     static func label(_ stored: Stored) -> Int64
     static func isOne(_ stored: Stored) -> Bool
-    static func isHard(_ stored: Stored) -> Bool
-    /// In [0, 1] and not NaN; an integer 0 or 1.
-    static func isValid(_ stored: Stored) -> Bool
+    /// 1 where strictly between 0 and 1 (or out of range), as a number so that a loop may gather it without a branch.
+    static func softness(_ stored: Stored) -> UInt32
+    /// 1 where outside [0, 1] or NaN; an integer other than 0 or 1.
+    static func badness(_ stored: Stored) -> UInt32
 }
 
 extension Target {
+    @inline(__always) static func isHard(_ stored: Stored) -> Bool { softness(stored) == 0 }
+    @inline(__always) static func isValid(_ stored: Stored) -> Bool { badness(stored) == 0 }
     @inline(__always) static var size: Int { MemoryLayout<Stored>.size }
     @inline(__always) static func at(_ base: UnsafeRawPointer, _ index: Int) -> Stored {
         base.loadUnaligned(fromByteOffset: index &* size, as: Stored.self)
@@ -22,16 +25,16 @@ enum FloatTarget<Stored: BinaryFloatingPoint>: Target {
     @inline(__always) static func value(_ stored: Stored) -> Double { Double(stored) }
     @inline(__always) static func label(_ stored: Stored) -> Int64 { 0 }
     @inline(__always) static func isOne(_ stored: Stored) -> Bool { stored == 1 }
-    @inline(__always) static func isHard(_ stored: Stored) -> Bool { stored == 1 || stored == 0 }
-    @inline(__always) static func isValid(_ stored: Stored) -> Bool { stored >= 0 && stored <= 1 }
+    @inline(__always) static func softness(_ stored: Stored) -> UInt32 { (stored == 1 ? 0 : 1) & (stored == 0 ? 0 : 1) }
+    @inline(__always) static func badness(_ stored: Stored) -> UInt32 { (stored >= 0 ? 0 : 1) | (stored <= 1 ? 0 : 1) }
 }
 
 enum IntegerTarget<Stored: FixedWidthInteger>: Target {
     @inline(__always) static func value(_ stored: Stored) -> Double { Double(Int64(truncatingIfNeeded: stored)) }
     @inline(__always) static func label(_ stored: Stored) -> Int64 { Int64(truncatingIfNeeded: stored) }
     @inline(__always) static func isOne(_ stored: Stored) -> Bool { stored == 1 }
-    @inline(__always) static func isHard(_ stored: Stored) -> Bool { true }
-    @inline(__always) static func isValid(_ stored: Stored) -> Bool { stored == 0 || stored == 1 }
+    @inline(__always) static func softness(_ stored: Stored) -> UInt32 { 0 }
+    @inline(__always) static func badness(_ stored: Stored) -> UInt32 { stored & ~1 == 0 ? 0 : 1 }
 }
 
 /// What is done with targets of a type that is only known at run time.
