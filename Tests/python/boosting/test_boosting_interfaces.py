@@ -150,17 +150,26 @@ def test_scikit_learn_multiclass_with_named_classes():
     X, y = rare.multiclass(4000)
     names = np.array(["none", "small", "large"])[y.astype(int)]
     objective = LightGBM(num_class=3)
-    model = objective.fit(lightgbm.LGBMClassifier(n_estimators=10, verbose=-1, n_jobs=1), X, names, eval_X=X, eval_y=names)
+    model = objective.fit(lightgbm.LGBMClassifier(n_estimators=10, verbose=-1, n_jobs=1), X, names)
     probabilities = objective.predict_proba(model.predict(X, raw_score=True))
     assert roc_auc_score(names, probabilities, multi_class="ovr", labels=model.classes_) > 0.75
-    (losses,) = model.evals_result_["training"].values()
-    encoded = np.searchsorted(model.classes_, names)
-    assert losses[-1] == pytest.approx(objective.focal_loss(encoded, model.predict(X, raw_score=True))[1], rel=1e-6)
     objective = XGBoost(num_class=3)
     model = objective.fit(xgboost.XGBClassifier(n_estimators=10, n_jobs=1), X, y, eval_set=[(X, y)], verbose=False)
     probabilities = objective.predict_proba(model.predict(X, output_margin=True))
     assert roc_auc_score(y, probabilities, multi_class="ovr") > 0.75
     assert list(model.evals_result()["validation_0"]) == ["focal_loss"]
+
+
+@pytest.mark.filterwarnings("ignore:The argument 'eval_set'")
+@pytest.mark.parametrize("one_by_one", [False, True])
+def test_lightgbm_evaluates_from_the_start(one_by_one):
+    (X, y), (X_new, y_new) = rare.multiclass(4000), rare.multiclass(1000, seed=1)
+    given = dict(eval_X=X_new, eval_y=y_new) if one_by_one else dict(eval_set=[(X_new, y_new)])
+    objective = LightGBM(num_class=3)
+    model = objective.fit(lightgbm.LGBMClassifier(n_estimators=10, verbose=-1, n_jobs=1), X, y, **given)
+    (losses,) = model.evals_result_["valid_0"].values()
+    expected = objective.focal_loss(y_new, model.predict(X_new, raw_score=True))[1]
+    assert losses[-1] == pytest.approx(expected, rel=1e-6)
 
 
 def test_lightgbm_class_weight_of_the_estimator_counts():
