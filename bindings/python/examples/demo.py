@@ -127,6 +127,9 @@ def main(program, data, output):
             results[name] = run_python(name, lambda: progress.advance(task))
             add_section(report, name, c, results[name])
     console.print(report)
+    spread = [f"{name} {np.mean([r.ap_deviation for row in python.values() for r in row]):.3f}"
+              for name, python in results.items()]
+    console.print(f"Between splits, AP varies by (standard deviation) {', '.join(spread)}: less than that is chance.")
     draw_precision_recall(output / "precision-recall.png", results)
     console.print(f"Pictures: {output / 'precision-recall.png'}")
 

@@ -83,11 +83,12 @@ class Model:
 
 @dataclass
 class Result:
-    """Means over the splits, and each split's test targets and scores."""
+    """Means over the splits, AP's standard deviation between them, and each split's test targets and scores."""
 
     ap: float
     auc: float
     milliseconds: float
+    ap_deviation: float
     tests: list
 
 
@@ -121,9 +122,9 @@ def evaluate(features, classes, objective, hidden):
         model, milliseconds = train(x, y, objective, hidden, classes.mean(), np.random.default_rng(seed))
         tests.append((test_y, model.scores(test_x)))
         times.append(milliseconds)
-    ap = np.mean([average_precision_score(*test) for test in tests])
-    auc = np.mean([roc_auc_score(*test) for test in tests])
-    return Result(float(ap), float(auc), float(np.mean(times)), tests)
+    aps = [average_precision_score(*test) for test in tests]
+    aucs = [roc_auc_score(*test) for test in tests]
+    return Result(*map(float, (np.mean(aps), np.mean(aucs), np.mean(times), np.std(aps, ddof=1))), tests)
 
 
 def main(names):
