@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from sklearn.metrics import average_precision_score, log_loss, precision_recall_curve, roc_auc_score
 from sklearn.model_selection import RepeatedStratifiedKFold, train_test_split
+from threadpoolctl import threadpool_limits
 
 from . import plot, tables
 from .models import Loss, Model, losses
@@ -33,7 +34,8 @@ def run(options) -> None:
         raise ValueError(f"{rarest} rows of the rarer class are too few for {options.folds} folds; need {2 * options.folds}")
     console.print(f"{options.file}: {len(targets)} rows, {features.shape[1]} columns, {options.target} = {positive} "
                   f"in {100 * share:.2f}% of them")  # fmt: skip
-    results = cross_validate(features, targets, options, console)
+    with threadpool_limits(1, "blas"):  # L-BFGS is five times slower when its small products go to threads
+        results = cross_validate(features, targets, options, console)
     console.print(table_of(results))
     console.print(verdict(results))
     console.print("Precision and recall:", draw(options.output, results, share), soft_wrap=True)
