@@ -203,23 +203,17 @@ def without(shape: tuple, axis: int) -> tuple:
     return shape[:axis] + shape[axis + 1 :]
 
 
-def find_overlap(outputs: dict, inputs: dict, may_equal: set):
-    """The names of the first (output, other) pair that share memory, or None.
+def find_overlap(spans: dict, outputs: list, may_equal: set):
+    """The first (output, other) pair of names that share memory, or None.
 
-    outputs, inputs: arrays by argument name. may_equal: names of outputs that may lie exactly on "logits".
+    spans: argument name -> (begin, end) in bytes. may_equal: outputs that may lie exactly on "logits".
     """
-    ranges = {name: _range(array) for name, array in {**inputs, **outputs}.items() if array.size}
-    for name in outputs.keys() & ranges.keys():
-        first, last = ranges[name]
-        for other, (begin, end) in ranges.items():
-            if other == name or last <= begin or end <= first:
+    for name in outputs:
+        first, last = spans[name]
+        for other, (begin, end) in spans.items():
+            if last <= begin or end <= first or other == name or first == last or begin == end:
                 continue
-            if other == "logits" and name in may_equal and ranges[name] == ranges[other]:
+            if other == "logits" and name in may_equal and begin == first and end == last:
                 continue
             return name, other
     return None
-
-
-def _range(array) -> tuple:
-    begin = address(array)
-    return begin, begin + array.nbytes

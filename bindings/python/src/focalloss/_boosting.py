@@ -7,6 +7,8 @@ multiclass (n, K) rows or (K, n) class-major.
 
 from __future__ import annotations
 
+from inspect import signature
+
 import numpy
 from scipy.optimize import brentq
 
@@ -60,8 +62,10 @@ class BoostingObjective:
         self._prepare()
 
     def __repr__(self):
-        shown = {name: value for name, value in vars(self).items() if not name.startswith("_")}
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+        """What differs from the defaults."""
+        parameters = signature(type(self)).parameters.values()
+        given = [f"{p.name}={getattr(self, p.name)!r}" for p in parameters if getattr(self, p.name) is not p.default]
+        return f"{type(self).__name__}({', '.join(given)})"
 
     def _prepare(self):
         """Turns the parameters into what focal_args takes, and has the library check them on one row."""

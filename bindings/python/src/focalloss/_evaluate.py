@@ -26,8 +26,9 @@ _NEEDS = {
     "hessian_floor": HESS | HESS_FULL,
 }
 
-_SCALARS = ("input", "clip", "soft_rule", "label_smoothing", "smoothing_rule", "background_label", "neg_weight")
-_SCALARS += ("divisor", "grad_scale", "hessian_scale", "hessian_floor", "threads")
+# What goes into a field of its own name, as it is.
+_SCALARS = {"input", "clip", "soft_rule", "label_smoothing", "smoothing_rule", "background_label", "neg_weight"}
+_SCALARS |= {"divisor", "grad_scale", "hessian_scale", "hessian_floor", "threads"}
 
 _NUMBERS = frozenset([float, int])
 
@@ -107,8 +108,8 @@ def _plain(want: int, logits, targets, alpha, gamma, reduction, hessian):
 class Call:
     """The state of one call: the focal_args and every array it points at."""
 
-    __slots__ = ("family", "want", "options", "args", "inputs", "given", "results", "copy", "reduced")
-    __slots__ += ("shape", "axis", "sample", "labels", "split", "out_dtype")
+    __slots__ = ("family", "want", "options", "args", "keep", "spans", "given", "results", "copy", "reduced")
+    __slots__ += ("shape", "dtype", "axis", "sample", "labels", "split", "out_dtype")
 
     def __init__(self, family: Family, want: int, reduction, options: dict):
         if options and not options.keys() <= family.allowed[want]:
@@ -118,23 +119,26 @@ class Call:
         self.args = _abi.new_args()
         self.args.reduction = self.reduced = choice("reduction", reduction)
         self.copy = bool(options.get("copy"))
-        self.inputs: dict = {}  # every array that the call reads, by argument name: kept alive, checked for overlap
-        self.given: dict = {}  # the outputs that are the caller's
+        self.keep: list = []  # every array that the call reads, alive until it returns
+        self.spans: dict = {}  # argument name -> (begin, end) of its memory, new outputs excepted
+        self.given: list = []  # names of the outputs that are the caller's
         self.results: list = []
 
     # ---- Inputs
 
-    def read(self, name: str, array) -> int:
-        """Keeps an input alive and gives its address."""
-        self.inputs[name] = array
-        return address(array)
+    def use(self, name: str, array) -> int:
+        """Keeps an array alive, remembers where it lies, and gives its address."""
+        begin = address(array)
+        self.keep.append(array)
+        self.spans[name] = begin, begin + array.nbytes
+        return begin
 
     def take_scores(self, logits) -> None:
         array = as_input(logits, "logits", _arrays.SCORES, self.copy)
-        self.shape, self.axis = array.shape, self.options.get("axis", -1)
+        self.shape, self.dtype, self.axis = array.shape, array.dtype, self.options.get("axis", -1)
         self.sample, self.split = None, False
         self.args.outer = array.size
-        self.args.scores, self.args.score_dtype = self.read("logits", array), dtype_code(array)
+        self.args.scores, self.args.score_dtype = self.use("logits", array), dtype_code(array)
         if self.family.softmax or "axis" in self.options:
             self.use_classes()
 
@@ -163,7 +167,7 @@ class Call:
             args.target_kind = _abi.TARGETS["labels"]
         else:
             expect_shape(array, "targets", self.shape)
-        args.targets, args.target_dtype = self.read("targets", array), dtype_code(array)
+        args.targets, args.target_dtype = self.use("targets", array), dtype_code(array)
         if not self.options.get("check_targets", True):
             args.target_check = _abi.TARGETS["trusted"]
 
@@ -189,10 +193,11 @@ class Call:
         if self.want & (HESS | HESS_FULL):
             args.hessian = choice("hessian", hessian)
         if options:
-            self.set_number_or_vector("pos_weight", options.get("pos_weight", 1.0))
-            fill(args, **{name: options[name] for name in _SCALARS if name in options})
-            if self.labels or not self.family.softmax:
-                fill(args, ignore_index=options.get("ignore_index"))
+            if "pos_weight" in options:
+                self.set_number_or_vector("pos_weight", options["pos_weight"])
+            fill(args, **{name: value for name, value in options.items() if name in _SCALARS})
+            if "ignore_index" in options and (self.labels or not self.family.softmax):
+                fill(args, ignore_index=options["ignore_index"])
 
     def set_number_or_vector(self, name: str, value) -> None:
         """alpha, gamma or pos_weight: a number, or one a class (the field with an s)."""
@@ -201,7 +206,7 @@ class Call:
         elif value is None or isinstance(value, (int, str)) or numpy.ndim(value) == 0:
             fill(self.args, **{name: value})
         else:
-            setattr(self.args, name + "s", self.read(name, as_vector(value, name, self.class_count())))
+            setattr(self.args, name + "s", self.use(name, as_vector(value, name, self.class_count())))
 
     def class_count(self) -> int:
         """Classes that a vector of parameters must have: over all shards, where there are any."""
@@ -213,15 +218,15 @@ class Call:
         args, options = self.args, self.options
         if options.get("class_weights") is not None:
             vector = as_vector(options["class_weights"], "class_weights", self.class_count())
-            args.class_weights = self.read("class_weights", vector)
+            args.class_weights = self.use("class_weights", vector)
         if options.get("weights") is not None:
             array = as_input(options["weights"], "weights", _arrays.WEIGHTS, self.copy)
             args.weight_layout = self.weight_layout(array)
-            args.weights, args.weight_dtype = self.read("weights", array), dtype_code(array)
+            args.weights, args.weight_dtype = self.use("weights", array), dtype_code(array)
         if options.get("ignore_mask") is not None:
             array = as_input(options["ignore_mask"], "ignore_mask", _arrays.MASK, self.copy)
             expect_shape(array, "ignore_mask", self.sample_shape() if self.labels else self.element_shape())
-            args.ignore_mask = self.read("ignore_mask", array)
+            args.ignore_mask = self.use("ignore_mask", array)
 
     def weight_layout(self, array) -> int:
         if not self.family.softmax and array.shape == self.shape:
@@ -239,7 +244,7 @@ class Call:
             for field, array in zip(("max", "sum", "target"), shard):
                 array = as_input(array, f"shard.{field}", frozenset([_abi.DTYPE["f64"]]))
                 expect_shape(array, f"shard.{field}", self.sample)
-                setattr(args, f"shard_{field}", self.read(f"shard.{field}", array))
+                setattr(args, f"shard_{field}", self.use(f"shard.{field}", array))
             fill(args, shard_offset=shard.offset, shard_total=shard.total)
         if options.get("accumulate"):
             if options.get("grad_out") is None:
@@ -254,7 +259,7 @@ class Call:
         if options and options.get("upstream") is not None:
             array = as_input(options["upstream"], "upstream", frozenset([_arrays.code_of(self.out_dtype)]), self.copy)
             expect_shape(array, "upstream", self.element_shape())
-            args.upstream = self.read("upstream", array)
+            args.upstream = self.use("upstream", array)
         if want & LOSS:
             self.take_loss()
         if want & GRAD:
@@ -271,7 +276,7 @@ class Call:
             self.refuse_overlap()
 
     def output_dtype(self):
-        dtype = self.inputs["logits"].dtype
+        dtype = self.dtype
         asked = self.options.get("out_dtype")
         if asked is not None and numpy.dtype(asked) != dtype:
             dtype = numpy.dtype(asked)
@@ -294,14 +299,14 @@ class Call:
         if given is None:
             array = numpy.empty(shape, self.out_dtype)
             self.results.append(array)
-        else:
-            array = self.given[name] = as_output(given, name, shape, dtype or self.out_dtype)
-            self.results.append(given)
-        return address(array)
+            return address(array)
+        self.given.append(name)
+        self.results.append(given)
+        return self.use(name, as_output(given, name, shape, dtype or self.out_dtype))
 
     def refuse_overlap(self) -> None:
         in_place = {"grad_out"} if self.family.softmax or self.reduced else {"grad_out", "out"}
-        found = _arrays.find_overlap(self.given, self.inputs, in_place)
+        found = _arrays.find_overlap(self.spans, self.given, in_place)
         if found:
             raise FocalLossError(_abi.ERROR["overlap"], f"{found[0]} overlaps {found[1]}")
 

@@ -128,8 +128,11 @@ def _pool(estimator, X, y=None, weight=None):
     from catboost import Pool
 
     if isinstance(X, Pool):
+        if y is not None or weight is not None:
+            raise ValueError("a Pool brings its own labels and weights")
         return X
-    return Pool(X, y, weight=weight, cat_features=estimator.get_params().get("cat_features"))
+    named = {name: estimator.get_params().get(name) for name in ("cat_features", "text_features", "embedding_features")}
+    return Pool(X, y, weight=weight, **named)
 
 
 def _listed(eval_set):

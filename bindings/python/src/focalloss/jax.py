@@ -15,6 +15,7 @@ partitioning XLA gathers the operands first. A label outside its range raises ja
 from __future__ import annotations
 
 import functools
+import math
 from typing import NamedTuple
 
 import jax
@@ -195,7 +196,10 @@ def _call(problem: _Problem, results: tuple, operands):
     """One call of the library for these results: fields of focal_args."""
     settings = problem.settings
     args = new_args(settings)
-    args.outer, args.classes, args.inner = split(problem.shape, problem.axis) if problem.shape else (1, 1, 1)
+    if settings.softmax or settings.labels or not (problem.weight_shape is problem.alphas is problem.positives is None):
+        args.outer, args.classes, args.inner = split(problem.shape, problem.axis)
+    else:
+        args.outer = math.prod(problem.shape)  # independent scores, whatever their shape
     args.score_dtype = code_of(numpy.dtype(problem.score_dtype))
     args.target_dtype = code_of(numpy.dtype(problem.target_dtype))
     if problem.weight_dtype:

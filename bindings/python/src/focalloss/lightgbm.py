@@ -50,7 +50,9 @@ class FocalObjective(BoostingObjective):
         if _field(train_set, "init_score") is not None or options.get("init_model") is not None:
             return lightgbm.train(params, train_set, num_boost_round, **options)
         start = self.start_score(_field(train_set, "label"), _field(train_set, "weight"))
-        with _init_scores([train_set, *options.get("valid_sets", ())], start):
+        valid_sets = options.get("valid_sets") or ()
+        valid_sets = [valid_sets] if isinstance(valid_sets, lightgbm.Dataset) else valid_sets
+        with _init_scores([train_set, *valid_sets], start):
             booster = lightgbm.train(params, train_set, num_boost_round, **options)
         return _add_to_first_trees(booster, start)
 

@@ -285,7 +285,10 @@ def _prepare(scores, targets, weights, alphas, positives, axis, settings: Settin
     """A focal_args with all inputs in place, and the tensors that it points into."""
     _check(scores, targets, weights, alphas, positives, axis, settings)
     args = new_args(settings)
-    args.outer, args.classes, args.inner = split(scores.shape, axis) if scores.dim() else (1, 1, 1)
+    if settings.softmax or settings.labels or not (weights is alphas is positives is None):
+        args.outer, args.classes, args.inner = split(scores.shape, axis)
+    else:
+        args.outer = scores.numel()  # independent scores, whatever their shape
     scores = scores.contiguous()
     args.scores, args.score_dtype = scores.data_ptr(), _SCORES[scores.dtype]
     if targets.dtype not in _TARGETS:
@@ -481,14 +484,15 @@ torch.library.register_vmap(_OP, _looped(_operator))
 
 def _apply(scores, targets, weights, alphas, positives, axis, settings: Settings) -> Tensor:
     """The loss, through autograd where a gradient will be wanted, through the operator otherwise."""
+    recording = torch.is_grad_enabled()
     for name, tensor in zip(_TENSORS, (scores, targets, weights, alphas, positives)):
         if tensor is None:
             continue
         if not tensor.is_cpu:
             raise TypeError(f"{name} is on {tensor.device}; focalloss computes on the CPU: pass {name}.cpu()")
-        if tensor.requires_grad and tensor is not scores:
+        if recording and tensor.requires_grad and tensor is not scores:
             raise NotImplementedError(f"{name} requires a gradient, which is not offered: pass {name}.detach()")
-    wanted = torch.is_grad_enabled() and scores.requires_grad
+    wanted = recording and scores.requires_grad
     if wanted and not torch.compiler.is_compiling():
         return _Loss.apply(scores, targets, weights, alphas, positives, axis, settings, wanted)[0]
     return _operator(scores, targets, weights, alphas, positives, axis, *settings, wanted)[0]
