@@ -91,6 +91,36 @@ def test_dlpack_on_another_device_is_refused_by_name(batch):
         sigmoid_focal_loss(batch[0], Exporter(batch[1], device=2))
 
 
+def test_torch_tensors(batch):
+    torch = pytest.importorskip("torch")
+    logits, targets = map(torch.tensor, batch)
+    grad = torch.zeros(7)
+    loss, returned = sigmoid_focal_loss_and_grad(logits, targets, grad_out=grad)
+    assert loss == sigmoid_focal_loss(*batch) and returned is grad and grad.abs().min() > 0
+    for wrong, message in (
+        (logits[::2], "^logits is not C-contiguous"),
+        (logits.clone().requires_grad_(), "^logits is a torch.Tensor that NumPy cannot view: .*detach"),
+        (logits.bfloat16(), "^logits is a torch.Tensor that NumPy cannot view"),
+        (logits.to("meta"), "^logits is a torch.Tensor that NumPy cannot view"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=message):
+            sigmoid_focal_loss(wrong, targets)
+
+
+def test_jax_arrays(batch):
+    jax = pytest.importorskip("jax.numpy")
+    logits, targets = map(jax.asarray, batch)
+    assert sigmoid_focal_loss(logits, targets) == sigmoid_focal_loss(*batch)
+    assert sigmoid_focal_loss_and_grad(logits.astype(jax.bfloat16), targets)[1].dtype == jax.bfloat16
+    with pytest.raises(ValueError, match="^grad_out is read-only"):
+        sigmoid_focal_loss_and_grad(logits, targets, grad_out=jax.zeros(7))
+
+
+def test_a_pandas_series(batch):
+    pandas = pytest.importorskip("pandas")
+    assert sigmoid_focal_loss(*map(pandas.Series, batch)) == sigmoid_focal_loss(*batch)
+
+
 def test_read_only_inputs(batch):
     expected = sigmoid_focal_loss(*batch)
     for x in batch:

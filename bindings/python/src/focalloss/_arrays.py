@@ -87,14 +87,14 @@ def view(x, name: str):
 
 def _from_dlpack(x, name: str):
     kind = type(x).__module__.partition(".")[0] + "." + type(x).__name__
-    if int(x.__dlpack_device__()[0]) != _DLPACK_CPU:
-        raise TypeError(f"{name} is a {kind} that is not in the CPU's memory; move it there first")
     try:
-        return numpy.from_dlpack(x)
+        if x.__dlpack_device__()[0] == _DLPACK_CPU:
+            return numpy.from_dlpack(x)
     except (BufferError, RuntimeError, TypeError, ValueError) as error:
         if hasattr(x, "__array__") and not hasattr(x, "requires_grad"):
             return numpy.asarray(x)  # bfloat16 of JAX, which NumPy takes by __array__ only
         raise TypeError(f"{name} is a {kind} that NumPy cannot view: {error}") from error
+    raise TypeError(f"{name} is a {kind} that is not in the CPU's memory; move it there first")
 
 
 def as_input(x, name: str, accepted: frozenset, copy: bool = False):
