@@ -63,9 +63,9 @@ class BoostingObjective:
 
     def __repr__(self):
         """What differs from the defaults."""
-        parameters = signature(type(self)).parameters.values()
-        given = [f"{p.name}={getattr(self, p.name)!r}" for p in parameters if getattr(self, p.name) is not p.default]
-        return f"{type(self).__name__}({', '.join(given)})"
+        defaults = {name: repr(parameter.default) for name, parameter in signature(type(self)).parameters.items()}
+        given = {name: repr(getattr(self, name)) for name in defaults}
+        return f"{type(self).__name__}({', '.join(f'{k}={v}' for k, v in given.items() if v != defaults[k])})"
 
     def _prepare(self):
         """Turns the parameters into what focal_args takes, and has the library check them on one row."""
