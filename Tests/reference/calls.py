@@ -151,7 +151,9 @@ class Outputs:
 def reduced(outputs, scale):
     """The reduced loss: the sum of the losses over the divisor."""
     losses = outputs.numbers["loss"]
-    return times(sum(losses.flat, mpf(0)), scale), float(outputs.sizes["loss"].sum() * float(scale))
+    with np.errstate(over="ignore"):
+        size = outputs.sizes["loss"].sum() * float(scale)
+    return times(sum(losses.flat, mpf(0)), scale), size
 
 
 def ignored_by_mask(options, shape):

@@ -22,8 +22,10 @@ def exact_rule(rule):
     )
 
 
+@lru_cache(maxsize=1 << 16)
 def outcomes_of_logit(z):
     """Positive and negative class of a logit, as jets along it: weights of exp(z) and 1."""
+    z = mp.sign(z) * FAR if abs(z) == mp.inf else mpf(z)
     positive, negative = Jet.exponential(mp.exp(z)), Jet(mpf(1))
     return class_outcome(positive, negative), class_outcome(negative, positive)
 
@@ -71,7 +73,7 @@ def evaluate(score, y, rule, probability, clip, gauss_newton):
         limit = score in (0, 1) and not outside
     else:
         limit = abs(score) == mp.inf
-        outcomes = outcomes_of_logit(mp.sign(score) * FAR if limit else mpf(score))
+        outcomes = outcomes_of_logit(score)
     loss = binary_loss(*outcomes, mpf(y), rule)
     hess = 2 * loss.second
     if gauss_newton and not probability:

@@ -195,8 +195,9 @@ def test_init_of_other_sizes():
 
 def overlap(function, **addresses):
     """The status of a call in one arena: addresses in elements of float32, from which everything is laid out."""
-    arena = np.zeros(256, np.float32)
-    places = dict(scores=0, targets=32, loss=64, grad=96, hess=128, reduced_loss=160, weights=192, ignore_mask=224)
+    arena = np.zeros(320, np.float32)
+    places = dict(scores=0, targets=32, loss=64, grad=96, hess=128, reduced_loss=160, weights=192, ignore_mask=224,
+                  alphas=240, upstream=256, class_weights=300)  # fmt: skip
     places.update(addresses)
     args = arguments([], outer=OUTER, classes=CLASSES, inner=INNER, reduction=header.REDUCTION_SUM)
     if function == SOFTMAX:
@@ -213,10 +214,10 @@ def overlap(function, **addresses):
 @pytest.mark.parametrize(
     "output, place",
     [
-        *(("grad", place) for place in (1, 29, 32, 61, 64, 69, 128, 157, 192, 197, 224, 225)),
-        *(("hess", place) for place in (0, 3, 32, 64, 96, 97, 192, 224)),
-        *(("loss", place) for place in (1, 32, 96, 128, 192, 224)),
-        *(("reduced_loss", place) for place in (0, 32, 64, 96, 128, 192, 224)),
+        *(("grad", place) for place in (1, 29, 32, 61, 64, 69, 128, 157, 192, 197, 224, 225, 249, 256, 280)),
+        *(("hess", place) for place in (0, 3, 32, 64, 96, 97, 192, 224, 240, 261, 275)),
+        *(("loss", place) for place in (1, 32, 96, 128, 192, 224, 240, 256, 258)),
+        *(("reduced_loss", place) for place in (0, 32, 64, 96, 128, 192, 224, 240, 256, 300)),
     ],
 )
 def test_overlap(function, output, place):
@@ -233,6 +234,7 @@ def test_in_place():
     assert overlap(SIGMOID, loss=0, grad=0)[0] == "FOCAL_ERROR_OVERLAP"
     assert overlap(SOFTMAX, loss=0)[0] == "FOCAL_ERROR_OVERLAP"  # it has not the scores' shape
     assert overlap(SIGMOID, weights=0)[0] == "FOCAL_OK"  # inputs may overlap
+    assert overlap(SIGMOID, loss=30, targets=64, grad=94, hess=124)[0] == "FOCAL_OK"  # side by side
 
 
 # ---- Sizes

@@ -22,6 +22,7 @@ HESSIANS = {
 }
 HARD = 0.0, 1.0
 SOFT = 0.0, 1.0, 0.5, 0.3, 0.875, 1e-3, 0.999
+SOFT_GAMMAS = 0.0, 0.5, 1.0, 2.0, 5.0, 1.7
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,9 @@ class Row:
 ROWS = (
     Row("hard"),
     Row("hard, alpha", options=dict(alpha=0.25), gammas=(0.0, 2.0, 1.7)),
-    Row("interpolate", SOFT, options=dict(soft_rule=header.SOFT_INTERPOLATE), bound=terms, second=terms),
-    Row("mixture", SOFT, options=dict(soft_rule=header.SOFT_MIXTURE), bound=terms, second=terms),
-    Row("quality", SOFT, options=dict(soft_rule=header.SOFT_QUALITY), bound=terms, second=terms),
+    Row("interpolate", SOFT, options=dict(soft_rule=header.SOFT_INTERPOLATE), bound=terms, second=terms, gammas=SOFT_GAMMAS),
+    Row("mixture", SOFT, options=dict(soft_rule=header.SOFT_MIXTURE), bound=terms, second=terms, gammas=SOFT_GAMMAS),
+    Row("quality", SOFT, options=dict(soft_rule=header.SOFT_QUALITY), bound=terms, second=terms, gammas=SOFT_GAMMAS),
     Row("probabilities", HARD, points.probabilities, dict(input=header.INPUT_PROBABILITIES), terms, terms),
     Row(
         "probabilities, soft",
