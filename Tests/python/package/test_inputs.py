@@ -77,12 +77,15 @@ class Exporter:
         return self.device, 0
 
 
-def test_dlpack_is_read_and_written_in_place(batch):
-    logits, grad = batch[0].copy(), np.zeros(7, np.float32)
+def test_dlpack_is_read_in_place(batch):
+    assert sigmoid_focal_loss(Exporter(batch[0]), Exporter(batch[1])) == sigmoid_focal_loss(*batch)
+
+
+@pytest.mark.skipif(np.lib.NumpyVersion(np.__version__) < "2.1.0", reason="older NumPy views all DLPack as read-only")
+def test_dlpack_is_written_in_place(batch):
+    grad = np.zeros(7, np.float32)
     wrapped = Exporter(grad)
-    loss, returned = sigmoid_focal_loss_and_grad(Exporter(logits), Exporter(batch[1]), grad_out=wrapped)
-    assert returned is wrapped
-    assert loss == sigmoid_focal_loss(*batch)
+    assert sigmoid_focal_loss_and_grad(*batch, grad_out=wrapped)[1] is wrapped
     np.testing.assert_array_equal(grad, sigmoid_focal_loss_and_grad(*batch)[1])
 
 

@@ -15,8 +15,8 @@ PACKAGE = ROOT / "bindings/python/src/focalloss"
 
 def python(code: str, **environment) -> subprocess.CompletedProcess:
     variables = {name: value for name, value in os.environ.items() if name not in ("FOCALLOSS_LIBRARY", "PYTHONPATH")}
-    command = [sys.executable, "-P", "-c", code]
-    return subprocess.run(command, env={**variables, **environment}, capture_output=True, text=True)
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, env={**variables, **environment}, cwd="/", capture_output=True, text=True)
 
 
 def test_a_library_named_by_the_environment_is_the_only_one_tried():
