@@ -17,7 +17,7 @@ def binary_targets(options, shape):
     if options.target_kind == header.TARGETS_LABELS:
         labels = np.asarray(options.targets).reshape(outer, 1, inner)
         ignored = (labels == options.ignore_index) | ignored_by_mask(options, labels.shape)
-        hot = labels == np.arange(classes).reshape(1, classes, 1)
+        hot = (labels == np.arange(classes).reshape(1, classes, 1)) & (labels != options.background_label)
         return np.where(hot, 1.0, 0.0), np.broadcast_to(ignored, shape)
     given = np.asarray(options.targets).reshape(shape)
     ignored = ignored_by_mask(options, shape)

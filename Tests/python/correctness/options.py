@@ -55,10 +55,9 @@ def everything_ignored(shape_of):
     return lambda rng, given: dict(ignore_mask=np.ones(shape_of(given), np.uint8), reduction=MEAN)
 
 
-def background(rng, given):
-    """A background label beside the classes, one below them, and one that is a class."""
-    value = int(rng.choice([CLASSES, 0] if given["targets"].dtype == np.uint8 else [CLASSES, 0, -7]))
-    return dict(targets=marked(rng, given["targets"], value), background_label=value)
+def background(value):
+    """Some labels are background: a value beside the classes or one of them."""
+    return lambda rng, given: dict(targets=marked(rng, given["targets"], value), background_label=value)
 
 
 def mean(divisor, **options):

@@ -1,7 +1,11 @@
 """Where functions are evaluated: fixed special values and random ones, the same in every run."""
 
+import os
+
 import ml_dtypes
 import numpy as np
+
+MORE = 8 if os.environ.get("FOCALLOSS_TEST_TIER") == "long" else 1  # times as many random points in the long tier
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 FLOAT16, FLOAT32, FLOAT64 = map(np.dtype, (np.float16, np.float32, np.float64))
@@ -31,7 +35,7 @@ def special(dtype):
 
 def random(dtype, count=64, seed=20171026):
     """Random logits: where the loss bends, over the whole range of exp, and over magnitudes."""
-    rng = np.random.default_rng(seed)
+    rng, count = np.random.default_rng(seed), count * MORE
     reach = 750.0 if dtype == FLOAT64 else 106.0
     magnitudes = np.exp(rng.uniform(-30, 11, count // 2)) * rng.choice([-1, 1], count // 2)
     values = np.concatenate([rng.normal(0, 3, count), rng.uniform(-reach, reach, count), magnitudes])
@@ -44,7 +48,7 @@ def logits(dtype, count=64):
 
 def probabilities(dtype, count=64, seed=20171026):
     """Probabilities: 0, 1, their neighbours, subnormal ones and random ones near 0, near 1 and between."""
-    rng = np.random.default_rng(seed)
+    rng, count = np.random.default_rng(seed), count * MORE
     info = ml_dtypes.finfo(dtype)
     near = [float(info.smallest_subnormal), float(info.tiny), 1e-7, 1e-3, 0.25, float(info.epsneg), 0.05785]
     tails = np.exp(rng.uniform(-60, 0, count))

@@ -46,14 +46,20 @@ OPTIONS = COMMON | {
     "ignored value": ignored_value,
     "ignored mask": ignored_mask(shape_of_targets),
     "everything ignored": everything_ignored(shape_of_targets),
-    "background": background,
+    "background": background(CLASSES),
+    "background a class": background(0),
+    "background below": background(-7),
     "upstream": arrays_of_output("upstream"),
 }
-MORE = ("background",), ("ignored value",), ("quality",), ("pos_weight", "pos_weights"), ("element weights f64",)
-FAMILY = Family(
-    "focal_sigmoid", TARGETS, OPTIONS, MORE + GROUPS,
-    lambda kind, name: name != "background" or kind.startswith("labels"),
-)  # fmt: skip
+MORE = ("background", "background a class"), ("ignored value",), ("quality",), ("pos_weight", "pos_weights"), ("element weights f64",)
+
+
+def allowed(kind, name):
+    """Labels have a background; unsigned ones none below 0."""
+    return not name.startswith("background") or kind.startswith("labels") and (kind, name) != ("labels uint8", "background below")
+
+
+FAMILY = Family("focal_sigmoid", TARGETS, OPTIONS, MORE + GROUPS, allowed)
 
 
 @pytest.mark.parametrize("dtype", (points.FLOAT32, points.FLOAT64), ids=str)
@@ -65,10 +71,10 @@ def test_option(kind, option, dtype, isa):
 @pytest.mark.parametrize("dtype", (points.BFLOAT16, points.FLOAT16), ids=str)
 @pytest.mark.parametrize("option", OPTIONS)
 def test_option_of_short_types(option, dtype, isa):
-    FAMILY.run("labels int32" if option == "background" else "dense float32", dtype, (option,))
+    FAMILY.run("labels int32" if option.startswith("background") else "dense float32", dtype, (option,))
 
 
-@pytest.mark.parametrize("seed", range(96))
+@pytest.mark.parametrize("seed", range(96 * points.MORE))
 def test_combination(seed, isa):
     dtype = (points.FLOAT32, points.FLOAT64, points.FLOAT32, points.BFLOAT16)[seed % 4]
     kind, names = FAMILY.choose(np.random.default_rng(seed))

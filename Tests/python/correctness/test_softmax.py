@@ -30,7 +30,7 @@ def rows(dtype, classes, count):
 
 @lru_cache(maxsize=None)
 def random_problem(dtype, classes, gamma, hessian):
-    count = {1: 4, 2: 48, 3: 24, 10: 12, 21: 6, 80: 3}[classes]
+    count = {1: 4, 2: 48, 3: 24, 10: 12, 21: 6, 80: 3}[classes] * points.MORE
     scores, labels = rows(dtype, classes, count)
     given = dict(outer=count, classes=classes, scores=scores, targets=labels, target_kind=LABELS, gamma=gamma,
                  hessian=hessian)
