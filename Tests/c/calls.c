@@ -29,7 +29,7 @@ uint32_t source_pick(struct source *s, uint32_t count)
 
 double source_unit(struct source *s)
 {
-    return source_pick(s, 65536) / 65536.0;
+    return source_pick(s, 65536) / 65537.0; /* no short binary fractions, with which arithmetic would be exact */
 }
 
 static int one_in(struct source *s, uint32_t count)
@@ -425,7 +425,7 @@ static void make_helper(struct maker *m)
     struct call *c = m->c;
     int64_t n = m->limits->exact >= 0 ? m->limits->exact : (int64_t)source_pick(m->s, 130), k = 1 + source_pick(m->s, 9);
     for (int i = 0; i < 3; i++)
-        c->numbers[i] = (source_pick(m->s, 65534) + 1) / 65536.0; /* in (0, 1) */
+        c->numbers[i] = (source_pick(m->s, 65534) + 1) / 65537.0; /* in (0, 1) */
     c->args.gamma = 5 * source_unit(m->s);
     c->args.outer = n;
     c->args.classes = k;

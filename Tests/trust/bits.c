@@ -25,12 +25,25 @@ static uint64_t hash_of(enum call_entry entry, uint64_t seed, const struct call_
     return hash;
 }
 
-/* 1 against 2..64 threads, over sizes on both sides of every block; again and again. */
+static volatile int loaded;
+
+static void *spin(void *unused)
+{
+    while (loaded)
+        ;
+    return unused;
+}
+
+/* 1 against 2..64 threads, over sizes on both sides of every block; in the long tier 100 times, with the CPUs busy. */
 static void threads(void)
 {
+    pthread_t load[4];
     static const int64_t sizes[] = {1, 63, 4097, 100003, 1000000 - 17, 1000000 + 17};
     int repeats = suite_long ? 100 : 1;
     double compared = 0;
+    loaded = suite_long;
+    for (int i = 0; i < 4 && loaded; i++)
+        REQUIRE(pthread_create(&load[i], NULL, spin, NULL) == 0, "thread");
     for (int entry = 0; entry < CALL_ENTRIES; entry++)
         for (int size = 0; size < 6; size++)
             for (uint64_t seed = 0; seed < 3; seed++) {
@@ -47,6 +60,9 @@ static void threads(void)
                         compared++;
                     }
             }
+    for (int i = 0; i < 4 && loaded; i++)
+        pthread_detach(load[i]);
+    loaded = 0;
     figure_sum("threads.comparisons", compared);
 }
 

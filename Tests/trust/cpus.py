@@ -33,9 +33,11 @@ MODELS = {
     "Haswell,-f16c": "x86-64",
 }
 
-# Program -> its cases that are worth the emulator's time; all where empty.
-SUITE = {"test_values": [], "test_environment": [], "bits": ["slices", "alignment"], "memory": ["overlap"]}
-LONG = {"memory": ["guard", "overlap"], "bits": ["slices", "alignment", "threads"]}
+# Program -> its cases; all where empty.
+SUITE = {"test_values": [], "memory": ["overlap"]}
+LONG = {"test_values": [], "memory": ["overlap", "arguments"], "bits": ["slices", "alignment"], "test_environment": []}
+# Where the emulator faults on masked loads that a CPU allows (masked.c): calls without optional arrays.
+PLAIN = {"test_values": ["special_values", "empty"], "memory": ["overlap"], "bits": ["slices"]}
 
 
 def run(command, environment=None, seconds=3600):
@@ -45,10 +47,10 @@ def run(command, environment=None, seconds=3600):
     return done.returncode, done.stdout
 
 
-def suite_passes(emulator, folder, long):
-    """Runs the suite's programs under that emulator; returns how many failed."""
+def suite_fails(emulator, folder, programs):
+    """Runs these programs under that emulator; returns how many failed."""
     failed = 0
-    for program, cases in {**SUITE, **(LONG if long else {})}.items():
+    for program, cases in programs.items():
         status, output = run([*emulator, str(folder / program), *cases])
         if status != 0:
             failed += 1
@@ -62,18 +64,24 @@ def x86(long):
     if not qemu:
         print("SKIP cpus: no qemu-user here")
         return 0
-    failed = 0
+    failed = limited = 0
     for model, wanted in MODELS.items():
         emulator = [qemu, "-cpu", model]
+        programs = LONG if long else SUITE
         status, output = run([*emulator, str(BIN / "isa")])
         chosen = output.strip().splitlines()[-1] if output.strip() else "nothing"
         if status != 0 or chosen != wanted:
             print(f"FAIL {model}: runs {chosen} (status {status}), not {wanted}")
             failed += 1
             continue
-        failed += suite_passes(emulator, BIN, long) > 0
+        if wanted == "x86-64-v3" and run([*emulator, str(BIN / "masked")])[0] != 0:
+            programs = PLAIN
+            limited += 1
+        failed += suite_fails(emulator, BIN, programs) > 0
     print(f"FIGURE last cpus.models {len(MODELS)} {', '.join(MODELS)}")
     print(f"FIGURE last cpus.failed {failed}")
+    if limited:
+        print(f"SKIP cpus: on {limited} models with AVX2 calls with optional arrays were left out: this qemu faults on masked loads")
     return failed
 
 
@@ -83,7 +91,7 @@ def aarch64(long):
         print("SKIP aarch64: no cross compiler or no qemu-user here")
         return 0
     folder = ROOT / "build/trust/aarch64/bin"
-    programs = [str(folder / name) for name in ("isa", *SUITE)]
+    programs = [str(folder / name) for name in ("isa", *LONG)]
     commands = (["make", "-s", "lib-aarch64"],
                 ["make", "-s", "-f", str(HERE / "Makefile"), "CROSS=aarch64-linux-gnu-", "LIB=build/aarch64/lib",
                  "OUT=build/trust/aarch64/bin", *[str(Path(p).relative_to(ROOT)) for p in programs]])
@@ -97,8 +105,8 @@ def aarch64(long):
     failed = int(status != 0 or output.strip() != "neon")
     if failed:
         print(f"FAIL aarch64: runs {output.strip()} (status {status})")
-    failed += suite_passes(emulator, folder, long)
-    print(f"FIGURE last aarch64.programs {len(SUITE)} emulated by qemu")
+    failed += suite_fails(emulator, folder, LONG if long else SUITE)
+    print(f"FIGURE last aarch64.programs {len(LONG if long else SUITE)} emulated by qemu")
     return failed
 
 

@@ -21,8 +21,10 @@ import platform
 import shlex
 import subprocess
 import sys
+import threading
 import time
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -58,9 +60,9 @@ def library_hash():
     return hashlib.sha256((ROOT / "build/lib/libfocalloss.so").read_bytes()).hexdigest()[:16]
 
 
-def make(targets):
+def make(targets, *flags):
     """Builds test programs; the Makefile beside this file knows how."""
-    command = ["make", "-s", "--no-print-directory", "-f", str(HERE / "Makefile"), *targets]
+    command = ["make", "-s", "--no-print-directory", *flags, "-f", str(HERE / "Makefile"), *targets]
     return subprocess.run(command, cwd=ROOT).returncode == 0
 
 
@@ -233,11 +235,42 @@ def result_of(promise, outcome, seconds):
             "commit": commit or "no commit"}
 
 
+class Book:
+    """Runs promises and keeps what they gave; several threads share one."""
+
+    def __init__(self, options, total):
+        self.options, self.total = options, total
+        self.results, self.failed, self.lock = {}, [], threading.Lock()
+
+    def keep(self, promise):
+        """Runs one promise, says how it went, writes it down."""
+        tier = self.options.tier
+        if promise.get("build") and not make(["-q", *promise["build"]]):
+            outcome, seconds = Outcome(), 0
+            outcome.held = False
+            print(f"    {promise['id']} cannot be built", flush=True)
+        else:
+            outcome, seconds = run_promise(promise, tier)
+        verdict = "holds" if outcome.held else "DOES NOT HOLD"
+        skips = f" (skipped: {'; '.join(outcome.skipped)})" if outcome.skipped else ""
+        figures = ", ".join(f"{name} {show(value)}" for name, (value, _) in headline(promise, outcome.figures).items())
+        with self.lock:
+            self.results[promise["id"]] = {tier: result_of(promise, outcome, seconds)}
+            print(f"[{len(self.results)}/{self.total}] {promise['id']:4} {verdict} {seconds:6.1f} s  {promise['run']}"
+                  f"  {figures}{skips}", flush=True)
+            if not outcome.held:
+                self.failed.append(promise["id"])
+            (BUILD / "results.json").write_text(json.dumps(self.results, indent=1) + "\n")
+            if self.options.record:
+                record({promise["id"]: self.results[promise["id"]]})
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tier", nargs="?", choices=("short", "long"), default="short")
     parser.add_argument("ids", nargs="*", help="promises, by id or pattern (A*); all of the tier if none")
     parser.add_argument("--record", action="store_true", help="keep the figures and write the page")
+    parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="promises at once (2)")
     parser.add_argument("--page", action="store_true", help="write the page, run nothing")
     options = parser.parse_args()
     if options.page:
@@ -250,24 +283,14 @@ def main():
               or (not options.ids and options.tier in promise["tier"])]
     if not chosen:
         parser.error("no such promise")
-    results, failed = {}, []
-    for number, promise in enumerate(chosen, 1):
-        if promise.get("build") and not make(promise["build"]):
-            print(f"[{number}/{len(chosen)}] {promise['id']} cannot be built", flush=True)
-            failed.append(promise["id"])
-            continue
-        outcome, seconds = run_promise(promise, options.tier)
-        verdict = "holds" if outcome.held else "DOES NOT HOLD"
-        skips = f" (skipped: {'; '.join(outcome.skipped)})" if outcome.skipped else ""
-        figures = ", ".join(f"{name} {show(value)}" for name, (value, _) in headline(promise, outcome.figures).items())
-        print(f"[{number}/{len(chosen)}] {promise['id']:4} {verdict} {seconds:6.1f} s  {promise['run']}  {figures}{skips}",
-              flush=True)
-        results[promise["id"]] = {options.tier: result_of(promise, outcome, seconds)}
-        if not outcome.held:
-            failed.append(promise["id"])
-        (BUILD / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-        if options.record:
-            record({promise["id"]: results[promise["id"]]})
+    make(sorted({target for promise in chosen for target in promise.get("build", [])}), "-j2", "-k")
+    book = Book(options, len(chosen))
+    alone = [promise for promise in chosen if promise.get("alone")]
+    with ThreadPoolExecutor(options.jobs) as pool:
+        list(pool.map(book.keep, [promise for promise in chosen if promise not in alone]))
+    for promise in alone:
+        book.keep(promise)
+    failed = book.failed
     print(f"{len(chosen) - len(failed)} of {len(chosen)} promises hold" + (f"; not: {', '.join(failed)}" if failed else ""))
     return bool(failed)
 
