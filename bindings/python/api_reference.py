@@ -39,7 +39,9 @@ def page() -> str:
 def public_of_package() -> list:
     """The definitions that __init__ imports."""
     imports = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8")).body
-    imports = {line.module: {alias.name for alias in line.names} for line in imports if isinstance(line, ast.ImportFrom)}
+    imports = {
+        line.module: {alias.name for alias in line.names} for line in imports if isinstance(line, ast.ImportFrom)
+    }
     found = []
     for name in sorted(imports, key=MODULES.index):
         module = ast.parse((PACKAGE / f"{name}.py").read_text(encoding="utf-8"))

@@ -1,7 +1,7 @@
 """Puts the native library into the wheel, and all that it is built from into the sdist.
 
-The sources lie above this folder in the repository, and beside this file in an sdist; `make install` builds and installs
-the library from either. Environment:
+The sources lie above this folder in the repository, and beside this file in an sdist; `make install` builds and
+installs the library from either. Environment:
 
     FOCALLOSS_ARCH   what to build for: x86_64 (the machine's own is the default) or aarch64 (cross-built)
 """
@@ -60,8 +60,8 @@ class CustomBuildHook(BuildHookInterface):
 def install(stage: Path, arch: str) -> None:
     """`make install` into `stage` as a prefix, in the form that a wheel can hold: without links, without the archive.
 
-    The library is there once, by its SONAME, so that programs linked with it find it; `libfocalloss.so`, for -lfocalloss,
-    is a linker script that names it.
+    The library is there once, by its SONAME, so that programs linked with it find it; `libfocalloss.so`, for
+    -lfocalloss, is a linker script that names it.
     """
     command = ["make", "-C", str(ROOT), "install", f"PREFIX={stage}"]
     if arch != platform.machine():

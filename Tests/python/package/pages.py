@@ -1,7 +1,8 @@
 """Runs the ```python blocks of a Markdown page: python pages.py PAGE.md
 
-The blocks run one after another in one namespace, as a reader would type them. A line `# -> text` says what the expression
-above it gives (its repr; `...` stands for anything). A block that is not to be run opens with ```python no-run.
+The blocks run one after another in one namespace, as a reader would type them. A line `# -> text` says what the
+expression above it gives (its repr; `...` stands for anything). A block that is not to be run opens with
+```python no-run.
 """
 
 import ast
@@ -18,12 +19,12 @@ def run_page(path: Path) -> int:
     """Returns the number of blocks; raises where one fails."""
     text = path.read_text(encoding="utf-8")
     namespace = {"__name__": "__main__"}
-    count = 0
-    for count, block in enumerate(BLOCK.finditer(text), start=1):
+    blocks = list(BLOCK.finditer(text))
+    for block in blocks:
         where = f"{path.name}, block at line {text.count(chr(10), 0, block.start()) + 1}"
         for source, expected in steps(block[1]):
             run_step(source, expected, namespace, where)
-    return count
+    return len(blocks)
 
 
 def steps(source: str):

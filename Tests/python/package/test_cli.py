@@ -5,10 +5,9 @@ import re
 import subprocess
 import sys
 
+import focalloss
 import numpy as np
 import pytest
-
-import focalloss
 from focalloss import __main__ as cli
 
 pytest.importorskip("matplotlib")
@@ -105,16 +104,17 @@ def test_linear_training_finds_the_optimum():
 
 
 def test_the_networks_gradient_is_right():
-    from scipy.optimize import check_grad
-
     from focalloss._cli.models import Loss, Model
+    from scipy.optimize import check_grad
 
     random = np.random.default_rng(3)
     x, y = random.normal(size=(20, 4)), (random.random(20) < 0.4).astype(float)
     model, loss = Model(3, 0), Loss("focal", 0.25, 2.0)
     model.inputs = 4
     theta = random.normal(size=model._start(0.0).size)
-    error = check_grad(lambda t: model._loss_and_grad(t, x, y, loss)[0], lambda t: model._loss_and_grad(t, x, y, loss)[1], theta)
+    error = check_grad(
+        lambda t: model._loss_and_grad(t, x, y, loss)[0], lambda t: model._loss_and_grad(t, x, y, loss)[1], theta
+    )
     assert error < 1e-6
 
 

@@ -1,7 +1,8 @@
 """Every ```python block of README.md, docs/*.md and bindings/python/README.md is run (see pages.py), each page in a
 process and a scratch folder of its own.
 
-A page that needs packages says so in a comment anywhere: <!-- needs: torch, torchvision -->; without them it is skipped.
+A page that needs packages says so in a comment anywhere, <!-- needs: torch, torchvision -->; without them it is
+skipped.
 """
 
 import importlib.util

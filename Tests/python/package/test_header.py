@@ -6,9 +6,8 @@ import subprocess
 
 import pytest
 from conftest import ROOT
-from reference import header
-
 from focalloss import _abi
+from reference import header
 
 GROUPS = {name: value for name, value in vars(_abi).items() if name.isupper() and type(value) is dict}
 GROUPS = {name: words for name, words in GROUPS.items() if name != "FUNCTIONS" and not name.startswith("_")}
@@ -79,5 +78,7 @@ def test_new_args_has_the_headers_defaults():
 def test_ctypes_stays_in_the_files_that_speak_an_abi():
     """Ours, and XLA's in `_xla.py`."""
     package = ROOT / "bindings/python/src/focalloss"
-    importers = {path.name for path in package.rglob("*.py") if re.search(r"^\s*(import|from) ctypes", path.read_text(), re.M)}
+    importers = {
+        path.name for path in package.rglob("*.py") if re.search(r"^\s*(import|from) ctypes", path.read_text(), re.M)
+    }
     assert importers - {"_xla.py"} == {"_abi.py"}

@@ -1,10 +1,9 @@
 """suggest_alpha, class_balanced_weights, prior_bias, optimal_score and the posteriors."""
 
+import focalloss
 import formula
 import numpy as np
 import pytest
-
-import focalloss
 
 
 def test_suggest_alpha():

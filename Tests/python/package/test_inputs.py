@@ -3,11 +3,10 @@
 import array
 import mmap
 
+import focalloss
 import formula
 import numpy as np
 import pytest
-
-import focalloss
 from focalloss import sigmoid_focal_loss, sigmoid_focal_loss_and_grad
 
 SCORE_TYPES = ["float32", "float64", "float16"]

@@ -1,11 +1,10 @@
 """Every option reaches its field of focal_args, in every layout; wrong words and numbers are refused by name."""
 
+import focalloss
 import numpy as np
 import pytest
-from reference import header
-
-import focalloss
 from focalloss import _abi, _call, _evaluate
+from reference import header
 
 LOGITS = np.zeros((2, 3, 4), np.float32)
 DENSE = np.zeros((2, 3, 4), np.float32)
@@ -50,7 +49,9 @@ def sizes(seen):
 LABELS = {-1: (2, 3), 0: (3, 4), 1: (2, 4)}
 
 
-@pytest.mark.parametrize("axis, expected", [(-1, (6, 4, 1)), (2, (6, 4, 1)), (1, (2, 3, 4)), (0, (1, 2, 12)), (-3, (1, 2, 12))])
+@pytest.mark.parametrize(
+    "axis, expected", [(-1, (6, 4, 1)), (2, (6, 4, 1)), (1, (2, 3, 4)), (0, (1, 2, 12)), (-3, (1, 2, 12))]
+)
 @pytest.mark.parametrize("family", FUNCTIONS)
 def test_axis_gives_the_layout(record, family, axis, expected):
     labels = np.zeros(np.delete(LOGITS.shape, axis), np.int64)
@@ -212,7 +213,10 @@ def test_options_apply_where_they_mean_something():
     allowed = _evaluate.SIGMOID_FAMILY.allowed
     assert "grad_out" not in allowed[_evaluate.LOSS] and "out" in allowed[_evaluate.LOSS]
     assert "hessian_floor" in allowed[_evaluate.GRAD | _evaluate.HESS]
-    assert "shard" in _evaluate.SOFTMAX_FAMILY.allowed[_evaluate.LOSS] and "clip" not in _evaluate.SOFTMAX_FAMILY.allowed[1]
+    assert (
+        "shard" in _evaluate.SOFTMAX_FAMILY.allowed[_evaluate.LOSS]
+        and "clip" not in _evaluate.SOFTMAX_FAMILY.allowed[1]
+    )
 
 
 def test_every_field_of_the_header_can_be_reached():

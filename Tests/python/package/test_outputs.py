@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from focalloss import FocalLossError, _abi, sigmoid_focal_grad_hess, sigmoid_focal_loss, sigmoid_focal_loss_and_grad
 
 
@@ -69,7 +68,11 @@ def frozen(x):
 )
 @pytest.mark.parametrize("name", ["out", "grad_out", "hess_out"])
 def test_what_does_not_fit_is_refused_by_name(batch, name, output, kind, message):
-    functions = {"out": sigmoid_focal_loss, "grad_out": sigmoid_focal_loss_and_grad, "hess_out": sigmoid_focal_grad_hess}
+    functions = {
+        "out": sigmoid_focal_loss,
+        "grad_out": sigmoid_focal_loss_and_grad,
+        "hess_out": sigmoid_focal_grad_hess,
+    }
     with pytest.raises(kind, match=f"^{name} {message}"):
         functions[name](*batch, reduction="none", **{name: output})
 

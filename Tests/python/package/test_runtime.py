@@ -8,11 +8,10 @@ import sys
 import threading
 import time
 
+import focalloss
 import numpy as np
 import pytest
 from reference import header
-
-import focalloss
 
 
 def test_info():

@@ -1,10 +1,9 @@
 """The binary functions against the textbook formula, and what they promise about reduction, labels and options."""
 
+import focalloss
 import formula
 import numpy as np
 import pytest
-
-import focalloss
 
 RANDOM = np.random.default_rng(7)
 LOGITS = RANDOM.normal(0, 3, (40, 6))

@@ -1,10 +1,9 @@
 """The multiclass functions: values, layouts, ignored labels, weights, Hessians, shards."""
 
+import focalloss
 import formula
 import numpy as np
 import pytest
-
-import focalloss
 from focalloss import softmax_focal_grad_hess, softmax_focal_loss, softmax_focal_loss_and_grad
 
 RANDOM = np.random.default_rng(11)

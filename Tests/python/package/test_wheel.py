@@ -89,7 +89,16 @@ def installed(wheel, tmp_path_factory):
     """The package folder of a bare environment: NumPy and the wheel."""
     folder = tmp_path_factory.mktemp("bare")
     venv.create(folder, with_pip=True)
-    run(folder / "bin/python", "-m", "pip", "install", "-q", "--disable-pip-version-check", wheel, env=clean_environment())
+    run(
+        folder / "bin/python",
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--disable-pip-version-check",
+        wheel,
+        env=clean_environment(),
+    )
     return next(folder.glob("lib/python*/site-packages/focalloss"))
 
 
@@ -107,8 +116,13 @@ print(focalloss.info()["library"])
     assert library == str(installed / "lib/libfocalloss.so.0")
     assert "available_isas" in run(bare / "python", "-m", "focalloss", "info", env=environment)
     assert "available_isas" in run(bare / "focalloss", "info", env=environment)
-    failed = subprocess.run([bare / "python", "-m", "focalloss", "plot"], env=environment, capture_output=True, text=True)
-    assert failed.returncode == 1 and failed.stderr.strip() == "focalloss: `plot` needs matplotlib: pip install 'focalloss[cli]'"
+    failed = subprocess.run(
+        [bare / "python", "-m", "focalloss", "plot"], env=environment, capture_output=True, text=True
+    )
+    assert (
+        failed.returncode == 1
+        and failed.stderr.strip() == "focalloss: `plot` needs matplotlib: pip install 'focalloss[cli]'"
+    )
 
 
 PROGRAM = """
@@ -127,7 +141,13 @@ def test_a_c_program_builds_with_its_pkg_config_file(installed, tmp_path):
     if not shutil.which("pkg-config"):
         pytest.skip("no pkg-config")
     (tmp_path / "main.c").write_text(PROGRAM)
-    flags = run("pkg-config", "--cflags", "--libs", "focalloss", env={**os.environ, "PKG_CONFIG_PATH": f"{installed}/lib/pkgconfig"})
+    flags = run(
+        "pkg-config",
+        "--cflags",
+        "--libs",
+        "focalloss",
+        env={**os.environ, "PKG_CONFIG_PATH": f"{installed}/lib/pkgconfig"},
+    )
     run("gcc", tmp_path / "main.c", *flags.split(), f"-Wl,-rpath,{installed}/lib", "-o", tmp_path / "main")
     assert run(tmp_path / "main") == "0 0.173287"
 

@@ -17,7 +17,9 @@ COMMANDS = {
 
 
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="python -m focalloss", description="Focal losses: what is loaded, and what they do.")
+    top = argparse.ArgumentParser(
+        prog="python -m focalloss", description="Focal losses: what is loaded, and what they do."
+    )
     commands = top.add_subparsers(dest="command", required=True)
     parts = {name: commands.add_parser(name, help=text, description=text) for name, text in COMMANDS.items()}
     _plot_arguments(parts["plot"])

@@ -14,8 +14,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from ctypes import c_char_p, c_double, c_int32, c_int64, c_size_t, c_uint32, c_void_p
-from ctypes import addressof, sizeof
+from ctypes import addressof, c_char_p, c_double, c_int32, c_int64, c_size_t, c_uint32, c_void_p, sizeof
 
 ABI_VERSION = 0
 SONAME = f"libfocalloss.so.{ABI_VERSION}"

@@ -159,8 +159,9 @@ def as_output(x, name: str, shape: tuple, dtype):
         raise TypeError(f"{name} must be an array to write into; got {type(x).__name__}")
     array = view(x, name)
     if array.dtype != dtype:
-        raise TypeError(f"{name} has dtype {array.dtype.str if array.dtype.name == dtype.name else array.dtype}; "
-                        f"it must be {dtype}")
+        raise TypeError(
+            f"{name} has dtype {array.dtype.str if array.dtype.name == dtype.name else array.dtype}; it must be {dtype}"
+        )
     expect_shape(array, name, shape)
     if not array.flags.c_contiguous:
         raise ValueError(f"{name} is not C-contiguous (strides {array.strides} bytes); outputs are never copied")

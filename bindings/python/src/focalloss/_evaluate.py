@@ -178,11 +178,15 @@ class Call:
         if not self.shape or array.shape != self.sample:
             raise ValueError(f"targets has shape {array.shape}; it must be {shapes}")
         if dtype_code(array) not in _arrays.LABELS:
-            raise TypeError(f"targets has shape {array.shape}, so it holds labels, which must be integers; its dtype is "
-                            f"{array.dtype}. Dense targets have shape {self.shape}")
+            raise TypeError(
+                f"targets has shape {array.shape}, so it holds labels, which must be integers; its dtype is "
+                f"{array.dtype}. Dense targets have shape {self.shape}"
+            )
         if asked is None and self.args.classes == 1 and not self.family.softmax:
-            raise ValueError(f"targets has shape {array.shape} and logits {self.shape}, one class: pass targets of shape "
-                             f"{self.shape} (0 or 1), or labels=True for class indices")
+            raise ValueError(
+                f"targets has shape {array.shape} and logits {self.shape}, one class: pass targets of shape "
+                f"{self.shape} (0 or 1), or labels=True for class indices"
+            )
 
     # ---- The loss
 

@@ -9,7 +9,7 @@ import numpy
 from . import _abi
 from ._abi import addressof, c_double
 from ._arrays import address, as_vector, split, view
-from ._call import check, fill, real
+from ._call import check, real
 
 if TYPE_CHECKING:
     from ._options import Array, Vector

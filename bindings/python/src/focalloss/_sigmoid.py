@@ -52,8 +52,8 @@ def sigmoid_focal_loss_and_grad(
 ) -> tuple[Loss, numpy.ndarray]:
     """Binary focal loss and its gradient with respect to the logits, in one pass.
 
-    Arguments and errors: see sigmoid_focal_loss. Returns (loss, grad); grad has the logits' shape and dtype. With "mean"
-    or "sum" it is the gradient of the reduced loss, with "none" that of each element.
+    Arguments and errors: see sigmoid_focal_loss. Returns (loss, grad); grad has the logits' shape and dtype. With
+    "mean" or "sum" it is the gradient of the reduced loss, with "none" that of each element.
     """
     return evaluate(SIGMOID_FAMILY, LOSS | GRAD, logits, targets, alpha, gamma, reduction, options)
 
@@ -70,8 +70,8 @@ def sigmoid_focal_grad_hess(
 ) -> tuple[numpy.ndarray, numpy.ndarray]:
     """Gradient and (diagonal) Hessian of the binary focal loss, as a boosting library asks for every round.
 
-    hessian: "exact" (negative where p_t is small: below .058 at gamma 2), "absolute" (its size) or "gauss_newton" (never
-        negative; what boosting learns best with).
+    hessian: "exact" (negative where p_t is small: below .058 at gamma 2), "absolute" (its size) or "gauss_newton"
+        (never negative; what boosting learns best with).
 
     Other arguments and errors: see sigmoid_focal_loss. Returns (grad, hess), both of the logits' shape and dtype,
     element by element unless a reduction is asked for.

@@ -32,8 +32,8 @@ def softmax_focal_loss(
 ) -> Loss:
     """Multiclass focal loss over a softmax: -alpha_c (1 - p_c)^gamma log(p_c), c being the sample's class.
 
-    logits: float32, float64, float16 or bfloat16; classes along `axis`: (N, K) with -1, (N, C, H, W) with 1, class-major
-        (K, N) with 0. None of these is transposed or copied.
+    logits: float32, float64, float16 or bfloat16; classes along `axis`: (N, K) with -1, (N, C, H, W) with 1,
+        class-major (K, N) with 0. None of these is transposed or copied.
     targets: labels, integers (uint8, int32, int64) in [0, K) of the logits' shape without `axis`; or class
         probabilities, of the logits' shape.
     alpha: weight of every class, >= 0, or K values, one a class. None: off.
@@ -86,7 +86,7 @@ def softmax_focal_grad_hess(
     ignore_index: int | None = IGNORE_INDEX,
     **options: Unpack[SoftmaxOptions],
 ) -> tuple[numpy.ndarray, numpy.ndarray]:
-    """Gradient and Hessian of the multiclass focal loss: (grad, hess), sample by sample unless a reduction is asked for.
+    """Gradient and Hessian of the multiclass focal loss: (grad, hess), by sample unless a reduction is asked for.
 
     hessian: "exact" (may be negative), "absolute" or "gauss_newton" (never negative).
     full: False gives the diagonal, of the logits' shape; True (labels, "exact", no floor) the K x K matrix of every

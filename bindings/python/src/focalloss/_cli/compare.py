@@ -1,7 +1,7 @@
 """Does a focal loss help on this table, and with which alpha and gamma? Cross-validation answers.
 
-Every loss sees the same folds, the same model and the same choice of weight decay: alpha and gamma change the scale of a
-loss, so one fixed decay would favour some of them. In each fold it is chosen by average precision on a part of the
+Every loss sees the same folds, the same model and the same choice of weight decay: alpha and gamma change the scale of
+a loss, so one fixed decay would favour some of them. In each fold it is chosen by average precision on a part of the
 training rows.
 """
 
@@ -31,7 +31,9 @@ def run(options) -> None:
     share = targets.mean()
     rarest = int(min(targets.sum(), (1 - targets).sum()))
     if rarest < 2 * options.folds:
-        raise ValueError(f"{rarest} rows of the rarer class are too few for {options.folds} folds; need {2 * options.folds}")
+        raise ValueError(
+            f"{rarest} rows of the rarer class are too few for {options.folds} folds; need {2 * options.folds}"
+        )
     console.print(f"{options.file}: {len(targets)} rows, {features.shape[1]} columns, {options.target} = {positive} "
                   f"in {100 * share:.2f}% of them")  # fmt: skip
     with threadpool_limits(1, "blas"):  # L-BFGS is five times slower when its small products go to threads
@@ -128,7 +130,9 @@ def verdict(results: list[Result]) -> str:
     if best is plain:
         return "Plain cross-entropy has the best average precision: a focal loss does not help here."
     gains = numpy.subtract(best.precision, plain.precision)
-    better = f"{best.loss.name}: average precision {gains.mean():+.4f} against cross-entropy, in {(gains > 0).sum()} of "
+    better = (
+        f"{best.loss.name}: average precision {gains.mean():+.4f} against cross-entropy, in {(gains > 0).sum()} of "
+    )
     better += f"{len(gains)} folds (standard deviation of the difference {gains.std(ddof=1):.4f}). "
     if gains.mean() < gains.std(ddof=1):
         return better + "That is within its spread: take it for a tie."

@@ -49,7 +49,7 @@ def curves(path: str, gammas: Sequence[float] = (0, 0.5, 1, 2, 5)) -> str:
 
 
 def precision_recall(path: str, lines: dict, prior: float) -> str:
-    """Draws precision-recall curves. lines: label -> (recall, precision). prior: the positives' share. Returns the path."""
+    """Draws precision-recall curves. lines: label -> (recall, precision). prior: the positives' share."""
     check_name(path)
     with pyplot.rc_context(STYLE):
         figure, axes = pyplot.subplots(figsize=(6.4, 5), layout="constrained")
