@@ -10,6 +10,13 @@
 #include <float.h>
 #include <quadmath.h>
 
+/* Comparing takes longer than computing: let the compiler use what the CPU has. */
+#if defined(__x86_64__)
+#define WIDE __attribute__((target_clones("arch=haswell", "default")))
+#else
+#define WIDE
+#endif
+
 #include "suite.h"
 #include "truth.h"
 
@@ -114,26 +121,42 @@ static void set_args(focal_args *a, const struct config *c, int64_t n, const voi
 static const char *isas[SUITE_ISAS];
 static int isa_count;
 
-static void compare32(const float *u, int n, const struct f64_term *terms, const struct config *c, int target,
-                      float got[OUTPUTS][BATCH], struct worst *worst)
+/* What one configuration and target must give over a batch, and the unit of each error. */
+static double wanted32[OUTPUTS][BATCH], unit32[OUTPUTS][BATCH];
+
+WIDE static void want32(const struct f64_term *terms, int n, double weight, double sign)
 {
-    double weight = weight_of(c, target), sign = target ? 1 : -1;
     for (int i = 0; i < n; i++) {
-        double wanted[OUTPUTS] = {weight * terms[i].value, sign * weight * terms[i].first, weight * terms[i].second};
-        for (int o = 0; o < OUTPUTS; o++) {
-            double error = fabs(got[o][i] - wanted[o]);
-            if (error <= FLT_MIN)
-                continue;
-            if (!(error < INFINITY)) { /* a NaN, or an infinity that rounding does not explain */
-                if (got[o][i] != got[o][i] || fabs(wanted[o]) < FLT_MAX) {
-                    wrong_class++;
-                    worst[o] = (struct worst){INFINITY, u[i], 1, got[o][i], wanted[o], target};
-                }
-                continue;
+        wanted32[0][i] = weight * terms[i].value;
+        wanted32[1][i] = sign * weight * terms[i].first;
+        wanted32[2][i] = weight * terms[i].second;
+        unit32[0][i] = ulp32(wanted32[0][i]);
+        unit32[1][i] = ulp32(wanted32[1][i]);
+        unit32[2][i] = weight * terms[i].terms * 0x1p-24;
+    }
+}
+
+/* The largest error of one output over a batch; infinity where a result is NaN or infinite. */
+WIDE static double most32(const float *got, const double *wanted, const double *unit, int n)
+{
+    double most = 0;
+    for (int i = 0; i < n; i++) {
+        double error = fabs(got[i] - wanted[i]), ratio = error < INFINITY ? error / unit[i] : INFINITY;
+        ratio = error <= FLT_MIN ? 0 : ratio;
+        most = ratio > most ? ratio : most;
+    }
+    return most;
+}
+
+static void compare32(const float *u, int n, int target, float got[OUTPUTS][BATCH], struct worst *found)
+{
+    for (int o = 0; o < OUTPUTS; o++) {
+        double most = most32(got[o], wanted32[o], unit32[o], n);
+        for (int i = 0; i < n && most > found[o].error; i++) /* a new maximum: where? */
+            if (most32(&got[o][i], &wanted32[o][i], &unit32[o][i], 1) == most) {
+                wrong_class += most == INFINITY;
+                found[o] = (struct worst){most, u[i], unit32[o][i], got[o][i], wanted32[o][i], target};
             }
-            double unit = o == 2 ? weight * terms[i].terms * 0x1p-24 : ulp32(wanted[o]);
-            note(&worst[o], u[i], target, got[o][i], wanted[o], error / unit, unit);
-        }
     }
 }
 
@@ -144,7 +167,6 @@ static void batch32(const float *u, int n)
     static struct f64_term terms[BATCH];
     static float scores[2][BATCH], targets[2][BATCH], got[OUTPUTS][BATCH], before[OUTPUTS][BATCH];
     void *outputs[OUTPUTS] = {got[0], got[1], got[2]};
-    struct worst found[OUTPUTS]; /* in this batch */
     for (int i = 0; i < n; i++) {
         shared[i] = f64_shared_of(u[i]);
         scores[1][i] = u[i];
@@ -154,22 +176,24 @@ static void batch32(const float *u, int n)
     for (int c = 0; c < CONFIGS; c++) {
         for (int i = 0; i < n; i++)
             terms[i] = f64_term_of(&shared[i], configs[c].gamma);
-        for (int target = 0; target < 2; target++)
+        for (int target = 0; target < 2; target++) {
+            struct worst found[OUTPUTS]; /* in this batch, by the ISA before too where the bits are the same */
+            want32(terms, n, weight_of(&configs[c], target), target ? 1 : -1);
             for (int isa = 0; isa < isa_count; isa++) {
                 focal_args a;
                 set_args(&a, &configs[c], n, scores[target], targets[target], FOCAL_DTYPE_F32, outputs);
                 focal_set_isa(isas[isa]);
                 CHECK_OK(focal_sigmoid(&a));
-                /* Same bits as the ISA before: the same errors, already measured. */
                 if (isa == 0 || memcmp(got, before, sizeof got)) {
                     memset(found, 0, sizeof found);
-                    compare32(u, n, terms, &configs[c], target, got, found);
+                    compare32(u, n, target, got, found);
                 }
                 for (int o = 0; o < OUTPUTS; o++)
                     if (found[o].error > worst32[isa][c][o].error)
                         worst32[isa][c][o] = found[o];
                 memcpy(before, got, sizeof got);
             }
+        }
     }
     points += n;
 }
