@@ -5,8 +5,8 @@
 #     sh Tests/run.sh long       the long tier: more random points, every float32, hours of fuzzing
 #     sh Tests/run.sh short python/correctness c/abi      these suites only
 #
-# Suites are found, not listed: C programs Tests/c/test_*.c, pytest folders under Tests/c and Tests/python, and the promises
-# of Tests/trust.  What each printed is in build/test/.  Needs `make lib examples python` and Tests/setup.sh before.
+# Suites are found, not listed: C programs Tests/c/test_*.c, pytest folders under Tests/c and Tests/python, and the
+# promises of Tests/trust.  What each printed is in build/test/.  Needs `make lib examples python` and Tests/setup.sh.
 # The last line is "N passed, N failed, N skipped" over all tests; the exit status is 0 if none failed.
 set -u
 cd "$(dirname "$0")/.."

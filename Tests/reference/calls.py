@@ -116,8 +116,12 @@ class Plan:
         outputs.put("loss", places[0], times(loss, factor), sizes[0] * factor)
         factor = factor * scale * exactly(self.options.grad_scale)
         grad = times(grad, factor, upstream)
-        outputs.put("grad", place, grad + exactly(old) if self.options.accumulate else grad,
-                    sizes[1] * factor * exactly(upstream))
+        outputs.put(
+            "grad",
+            place,
+            grad + exactly(old) if self.options.accumulate else grad,
+            sizes[1] * factor * exactly(upstream),
+        )
         factor *= exactly(self.options.hessian_scale)
         outputs.put("hess", place, self.floored(times(self.mode(hess), factor)), sizes[2] * factor)
 
@@ -158,5 +162,3 @@ def reduced(outputs, scale):
 
 def ignored_by_mask(options, shape):
     return np.zeros(shape, bool) if options.ignore_mask is None else np.asarray(options.ignore_mask).reshape(shape) != 0
-
-

@@ -125,7 +125,9 @@ def softmax_loss(outcomes, y, alphas, rule):
     if rule.smooths_targets:
         y = [smooth(target, e, classes) for target in y]
     losses = smoothed_losses(outcomes, rule)
-    terms = [(target * alpha, outcome, loss) for target, alpha, outcome, loss in zip(y, alphas, outcomes, losses) if target]
+    terms = [
+        (target * alpha, outcome, loss) for target, alpha, outcome, loss in zip(y, alphas, outcomes, losses) if target
+    ]
     if rule.soft_rule == header.SOFT_MIXTURE:
         return total(weight * (outcome.q.power(g) * loss) for weight, outcome, loss in terms)
     return softmax_modulator(outcomes, y).power(g) * total(weight * loss for weight, _, loss in terms)
@@ -154,7 +156,9 @@ def softmax_curvature(outcomes, y, alphas, rule):
     if rule.smooths_targets:
         y = [smooth(target, e, classes) for target in y]
     losses = smoothed_losses(outcomes, rule)
-    terms = [(target * alpha, outcome, loss) for target, alpha, outcome, loss in zip(y, alphas, outcomes, losses) if target]
+    terms = [
+        (target * alpha, outcome, loss) for target, alpha, outcome, loss in zip(y, alphas, outcomes, losses) if target
+    ]
     if rule.soft_rule == header.SOFT_MIXTURE:
         return sum(weight * curvature(outcome.q, outcome.p, g, 1, loss) for weight, outcome, loss in terms)
     other = sum(target * outcome.p for target, outcome in zip(y, outcomes))

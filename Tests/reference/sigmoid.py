@@ -4,7 +4,6 @@ from functools import lru_cache
 
 from mpmath import mp, mpf
 
-from reference import header
 from reference.definition import Outcome, Rule, binary_curvature, binary_loss, class_outcome
 from reference.jets import Jet
 from reference.limits import FAR, LOG2_NEAR, precision, settle

@@ -6,7 +6,7 @@ import numpy as np
 from mpmath import mpf
 
 from reference import header
-from reference.calls import Exact, Outputs, Plan, array, exactly, ignored_by_mask, reduced, times
+from reference.calls import Exact, Outputs, Plan, array, exactly, ignored_by_mask, reduced
 from reference.sigmoid import element
 from reference.sizes import binary_sizes
 
@@ -66,8 +66,16 @@ def sigmoid(**given):
     for index in valid:
         score, target, rule = float(plan.scores[index]), float(targets[index]), rules[index[1]]
         derivatives = element(score, target, rule, probability, options.clip, gauss_newton)
-        plan.put(outputs, (index, index), derivatives, [part[index] for part in sizes], factors[index], scale,
-                 upstream[index], old[index])
+        plan.put(
+            outputs,
+            (index, index),
+            derivatives,
+            [part[index] for part in sizes],
+            factors[index],
+            scale,
+            upstream[index],
+            old[index],
+        )
     result = outputs.exact()
     result["reduced_loss"] = Exact.of(*reduced(outputs, scale))
     return result

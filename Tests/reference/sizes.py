@@ -124,6 +124,8 @@ def softmax_sizes(p, q, losses, y, alphas, rule):
 
 
 def hard_softmax_sizes(p, q, losses, target, alphas, rule):
-    value, slope, bend = (alphas[target] * size for size in hard_sizes(p[target], q[target], losses[target], rule.gamma))
+    value, slope, bend = (
+        alphas[target] * size for size in hard_sizes(p[target], q[target], losses[target], rule.gamma)
+    )
     share = np.where(np.arange(len(p)) == target, 1, np.nan_to_num(p / q[target]))
     return np.nan_to_num(value), slope * share, bend * share**2 + slope * share * np.clip(1 - share, 0, 1)

@@ -62,8 +62,16 @@ class Call:
         value, slopes, bends = loss.sizes() if loss else (0.0, np.zeros(self.classes), np.zeros(self.classes))
         for k in coordinates:
             derivatives = loss.derivatives(k, self.options.hessian == header.HESSIAN_GAUSS_NEWTON) if loss else UNKNOWN
-            self.plan.put(outputs, (place, (o, k, i)), derivatives, (value, slopes[k], bends[k]), self.factor(place),
-                          self.scale, self.upstream[place], self.old[o, k, i])
+            self.plan.put(
+                outputs,
+                (place, (o, k, i)),
+                derivatives,
+                (value, slopes[k], bends[k]),
+                self.factor(place),
+                self.scale,
+                self.upstream[place],
+                self.old[o, k, i],
+            )
         if self.options.hess_full is not None:
             self.put_full(outputs, loss, place, bends)
 
@@ -77,7 +85,7 @@ class Call:
 
 
 def softmax_targets(options, shape):
-    """Labels [outer, inner] or None, class probabilities [outer, inner, classes], and what is ignored [outer, inner]."""
+    """Labels [outer, inner] or None, class probabilities [outer, inner, classes], what is ignored [outer, inner]."""
     outer, classes, inner = shape
     ignored = ignored_by_mask(options, (outer, inner))
     if options.target_kind == header.TARGETS_DENSE:

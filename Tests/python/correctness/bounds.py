@@ -4,8 +4,8 @@
     terms(c) |error| <= c eps x the sum of the sizes of the terms, eps the unit roundoff (2^-24 for float32)
 
 either of them, or the smallest normal number absolutely.  An infinite or NaN truth must be met exactly.  float16 and
-bfloat16 are computed in float32 and rounded once: half a unit of the short type on top of the float32 bound.  `describe`
-names the point of an index in messages.
+bfloat16 are computed in float32 and rounded once: half a unit of the short type on top of the float32 bound.
+`describe` names the point of an index in messages.
 """
 
 from dataclasses import dataclass

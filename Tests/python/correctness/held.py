@@ -29,7 +29,12 @@ def bounds_of(function, given):
     first = terms(gamma) if cancels(given) else ulps(gamma)
     hess = terms(gamma) if cancels(given) else HESSIAN
     return dict(
-        loss=first, grad=first, hess=hess, hess_full=hess, reduced_loss=terms(gamma, 4), probabilities=Bound("ulp", 4),
+        loss=first,
+        grad=first,
+        hess=hess,
+        hess_full=hess,
+        reduced_loss=terms(gamma, 4),
+        probabilities=Bound("ulp", 4),
         log_sum_exp=Bound("ulp", 4),
     )
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import ml_dtypes
 import numpy as np
-
 from reference import header
 
 PATH = Path(os.environ.get("FOCALLOSS_LIBRARY") or header.PATH.parents[1] / "build" / "lib" / "libfocalloss.so")
@@ -98,7 +97,11 @@ class Output:
         size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
         self.raw = np.full(size + 2 * MARGIN + 64, CANARY, np.uint8)
         start = (-self.raw.ctypes.data) % 64 + MARGIN // 2 + offset
-        self.before, self.inside, self.after = self.raw[:start], self.raw[start : start + size], self.raw[start + size :]
+        self.before, self.inside, self.after = (
+            self.raw[:start],
+            self.raw[start : start + size],
+            self.raw[start + size :],
+        )
         self.array = self.inside.view(dtype) if start % dtype.itemsize == 0 else None
         self.address, self.dtype, self.shape = self.inside.ctypes.data, dtype, shape
 
@@ -114,7 +117,7 @@ class Output:
 
 
 def arguments(keep, **given):
-    """The structure with these fields; arrays become addresses and set the dtype beside them, and are kept in `keep`."""
+    """The structure with these fields; arrays become addresses, set the dtype beside them and are kept in `keep`."""
     result = Arguments()
     check(lib.focal_args_init(ctypes.addressof(result), ctypes.sizeof(result)))
     for name, value in given.items():
@@ -135,7 +138,12 @@ def output_shapes(args):
     return {
         "focal_sigmoid": dict(loss=shape, grad=shape, hess=shape, reduced_loss=()),
         "focal_softmax": dict(
-            loss=places, grad=shape, hess=shape, reduced_loss=(), probabilities=shape, log_sum_exp=places,
+            loss=places,
+            grad=shape,
+            hess=shape,
+            reduced_loss=(),
+            probabilities=shape,
+            log_sum_exp=places,
             hess_full=(*places, args.classes, args.classes),
         ),
     }

@@ -169,4 +169,6 @@ class Family:
 
 
 def outputs_of(given):
-    return ("loss", "grad", "hess", "reduced_loss") if given.get("reduction", NONE) != NONE else ("loss", "grad", "hess")
+    return (
+        ("loss", "grad", "hess", "reduced_loss") if given.get("reduction", NONE) != NONE else ("loss", "grad", "hess")
+    )

@@ -33,8 +33,11 @@ class Row:
 
 
 def rows(status, word, *changes, functions=(SIGMOID, SOFTMAX)):
-    return [Row(function, change, "FOCAL_ERROR_" + status, word or next(iter(change))) for change in changes
-            for function in functions]
+    return [
+        Row(function, change, "FOCAL_ERROR_" + status, word or next(iter(change)))
+        for change in changes
+        for function in functions
+    ]
 
 
 def each(name, *values):
@@ -75,17 +78,24 @@ TABLE = [
     *rows("VALUE", None, *each("grad_scale", NAN, INF), *each("hessian_scale", NAN, INF), *each("threads", -1)),
     *rows("VALUE", "alphas[2]", *each("alphas", *map(classes_with, (-0.5, NAN, INF)))),
     *rows("VALUE", "class_weights[2]", *each("class_weights", *map(classes_with, (-1.0, NAN, INF)))),
-    *rows("VALUE", "divisor_value", *(dict(divisor_value=value, reduction=MEAN, divisor=header.DIVISOR_VALUE)
-                                      for value in (0.0, -1.0, NAN, INF))),
+    *rows(
+        "VALUE",
+        "divisor_value",
+        *(dict(divisor_value=value, reduction=MEAN, divisor=header.DIVISOR_VALUE) for value in (0.0, -1.0, NAN, INF)),
+    ),
     *rows("VALUE", None, dict(hessian_floor=NAN)),
-    *rows("VALUE", None, *each("pos_weight", -1.0, NAN, INF), *each("neg_weight", -1.0, NAN, INF), functions=(SIGMOID,)),
+    *rows(
+        "VALUE", None, *each("pos_weight", -1.0, NAN, INF), *each("neg_weight", -1.0, NAN, INF), functions=(SIGMOID,)
+    ),
     *rows("VALUE", None, *each("alpha", 1.5), functions=(SIGMOID,)),
     *rows("VALUE", "clip", *(dict(clip=clip, input=PROBABILITIES) for clip in (-0.1, 0.5, NAN)), functions=(SIGMOID,)),
     *rows("VALUE", "pos_weights[2]", *each("pos_weights", *map(classes_with, (-1.0, NAN, INF))), functions=(SIGMOID,)),
     *rows("VALUE", "alphas[2]", *each("alphas", classes_with(1.5)), functions=(SIGMOID,)),
     *rows("VALUE", "gammas[2]", *each("gammas", *map(classes_with, (-1.0, NAN, INF))), functions=(SOFTMAX,)),
     *rows("OPTION", None, *({name: value} for name in CONSTANTS for value in (-1, 99))),
-    *rows("OPTION", None, *each("score_dtype", header.DTYPE_U8, header.DTYPE_I32), *each("out_dtype", header.DTYPE_I64)),
+    *rows(
+        "OPTION", None, *each("score_dtype", header.DTYPE_U8, header.DTYPE_I32), *each("out_dtype", header.DTYPE_I64)
+    ),
     *rows("OPTION", None, *each("target_dtype", header.DTYPE_BF16, header.DTYPE_F16)),
     *rows("OPTION", None, dict(target_dtype=header.DTYPE_F32), functions=(SOFTMAX,)),  # labels are integers
     *rows("OPTION", "weight_dtype", dict(weight_dtype=header.DTYPE_U8, weights=np.ones((OUTER, INNER), np.float32))),
@@ -93,35 +103,67 @@ TABLE = [
     *rows("TARGET", "targets[17] is 1.5", dict(targets=dense_with(1.5, np.float32)), functions=(SIGMOID,)),
     *rows("TARGET", "targets[17] is -0.25", dict(targets=dense_with(-0.25, np.float64)), functions=(SIGMOID,)),
     *rows("TARGET", "targets[17] is nan", dict(targets=dense_with(NAN, np.float32)), functions=(SIGMOID,)),
-    *rows("TARGET", "targets[17] is 2", *each("targets", *(dense_with(2, t) for t in (np.uint8, np.int32, np.int64))),
-          functions=(SIGMOID,)),
-    *rows("TARGET", "targets[17] is -1", *each("targets", *(dense_with(-1, t) for t in (np.int32, np.int64, np.float32))),
-          functions=(SIGMOID,)),
-    *rows("TARGET", "targets[4] is 5", *(dict(targets=labels_with(5, t), target_kind=LABELS)
-                                         for t in (np.uint8, np.int32, np.int64))),
-    *rows("TARGET", "targets[4] is -1", *(dict(targets=labels_with(-1, t), target_kind=LABELS)
-                                          for t in (np.int32, np.int64))),
+    *rows(
+        "TARGET",
+        "targets[17] is 2",
+        *each("targets", *(dense_with(2, t) for t in (np.uint8, np.int32, np.int64))),
+        functions=(SIGMOID,),
+    ),
+    *rows(
+        "TARGET",
+        "targets[17] is -1",
+        *each("targets", *(dense_with(-1, t) for t in (np.int32, np.int64, np.float32))),
+        functions=(SIGMOID,),
+    ),
+    *rows(
+        "TARGET",
+        "targets[4] is 5",
+        *(dict(targets=labels_with(5, t), target_kind=LABELS) for t in (np.uint8, np.int32, np.int64)),
+    ),
+    *rows(
+        "TARGET",
+        "targets[4] is -1",
+        *(dict(targets=labels_with(-1, t), target_kind=LABELS) for t in (np.int32, np.int64)),
+    ),
     *rows("TARGET", f"targets[4] is {1 << 40}", dict(targets=labels_with(1 << 40), target_kind=LABELS)),
     *rows("TARGET", f"targets[4] is {(1 << 32) + 1}", dict(targets=labels_with((1 << 32) + 1), target_kind=LABELS)),
-    *rows("TARGET", "targets[17] is 1.5", dict(targets=dense_with(1.5, np.float32), target_kind=DENSE),
-          functions=(SOFTMAX,)),
+    *rows(
+        "TARGET",
+        "targets[17] is 1.5",
+        dict(targets=dense_with(1.5, np.float32), target_kind=DENSE),
+        functions=(SOFTMAX,),
+    ),
     *rows("UNSUPPORTED", "reduced_loss", dict(reduction=header.REDUCTION_NONE)),
     *rows("UNSUPPORTED", "gammas", dict(gammas=classes_with(1.0)), functions=(SIGMOID,)),
     *rows("UNSUPPORTED", "soft_rule", dict(soft_rule=header.SOFT_QUALITY), functions=(SOFTMAX,)),
     *rows("UNSUPPORTED", "input", dict(input=PROBABILITIES), functions=(SOFTMAX,)),
-    *rows("UNSUPPORTED", "weight_layout",
-          dict(weight_layout=header.WEIGHTS_ELEMENT, weights=np.ones(SHAPE, np.float32)), functions=(SOFTMAX,)),
+    *rows(
+        "UNSUPPORTED",
+        "weight_layout",
+        dict(weight_layout=header.WEIGHTS_ELEMENT, weights=np.ones(SHAPE, np.float32)),
+        functions=(SOFTMAX,),
+    ),
     *rows("UNSUPPORTED", "pos_weights", dict(pos_weights=classes_with(1.0)), functions=(SOFTMAX,)),
     *rows("UNSUPPORTED", None, dict(pos_weight=2.0), dict(neg_weight=2.0), functions=(SOFTMAX,)),
-    *rows("UNSUPPORTED", "gammas",
-          dict(gammas=classes_with(1.0), targets=dense_with(0, np.float32), target_kind=DENSE), functions=(SOFTMAX,)),
+    *rows(
+        "UNSUPPORTED",
+        "gammas",
+        dict(gammas=classes_with(1.0), targets=dense_with(0, np.float32), target_kind=DENSE),
+        functions=(SOFTMAX,),
+    ),
 ]
 
 
 def good(function, keep, **changes):
     """Arguments of a call that is right but for the changes, with every common output between canaries."""
-    given = dict(outer=OUTER, classes=CLASSES, inner=INNER, scores=np.zeros(SHAPE, np.float32),
-                 targets=np.zeros(SHAPE, np.float32), reduction=header.REDUCTION_SUM)
+    given = dict(
+        outer=OUTER,
+        classes=CLASSES,
+        inner=INNER,
+        scores=np.zeros(SHAPE, np.float32),
+        targets=np.zeros(SHAPE, np.float32),
+        reduction=header.REDUCTION_SUM,
+    )
     if function == SOFTMAX:
         given.update(targets=np.zeros((OUTER, INNER), np.int32), target_kind=LABELS)
     late = {name: changes.pop(name) for name in list(changes) if name.endswith("_dtype") or name == "struct_size"}
@@ -140,8 +182,9 @@ def good(function, keep, **changes):
 def vars_of(keep, changes):
     """The fields that the changes set, dtypes beside arrays included."""
     plain = arguments(keep, **changes)
-    names = set(changes) | {f"{name[:-1]}_dtype" for name in ("targets", "scores", "weights")
-                            if isinstance(changes.get(name), np.ndarray)}
+    names = set(changes) | {
+        f"{name[:-1]}_dtype" for name in ("targets", "scores", "weights") if isinstance(changes.get(name), np.ndarray)
+    }
     return {name: getattr(plain, name) for name in names}
 
 
@@ -318,8 +361,9 @@ print(status, lib.focal_isa().decode(), lib.focal_last_error().decode(), sep="|"
 @pytest.mark.parametrize("name", ("z80", *(isas() if lib else ())))
 def test_isa_of_the_environment(name):
     """FOCALLOSS_ISA forces one; an absent one makes computing calls fail."""
-    run = subprocess.run([sys.executable, "-c", PROGRAM, PATH], env={"FOCALLOSS_ISA": name}, text=True,
-                         capture_output=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", PROGRAM, PATH], env={"FOCALLOSS_ISA": name}, text=True, capture_output=True, check=True
+    )
     status, isa, message = run.stdout.strip().split("|")
     if name == "z80":
         assert int(status) == header.ERROR_ISA and "z80" in message

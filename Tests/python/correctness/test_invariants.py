@@ -29,8 +29,15 @@ def large(function, dtype, gamma, count=40000, classes=3):
     rng = np.random.default_rng(1)
     scores = (rng.normal(0, 4, (count, classes)) * rng.choice([1, 20], (count, 1))).astype(dtype)
     targets = rng.integers(0, classes, count).astype(np.int32)
-    return dict(outer=count, classes=classes, scores=scores, targets=targets, target_kind=header.TARGETS_LABELS,
-                gamma=gamma, reduction=header.REDUCTION_MEAN)
+    return dict(
+        outer=count,
+        classes=classes,
+        scores=scores,
+        targets=targets,
+        target_kind=header.TARGETS_LABELS,
+        gamma=gamma,
+        reduction=header.REDUCTION_MEAN,
+    )
 
 
 @pytest.mark.skipif(len(FUSED) < 2, reason="this CPU has one instruction set with FMA")
@@ -81,8 +88,9 @@ def test_alignment_does_not_matter(dtype, function, isa):
     for offset in (0, 1, 2, 4, 7, 16, 33, 63):
         scores, targets = shifted(given["scores"], offset), shifted(given["targets"], 63 - offset)
         grad = shifted(np.zeros((count, 3), dtype), (offset * 5) % 64)
-        fields = given | dict(scores=scores[1], targets=targets[1], grad=grad[1], score_dtype=DTYPES[dtype],
-                              target_dtype=header.DTYPE_I32)
+        fields = given | dict(
+            scores=scores[1], targets=targets[1], grad=grad[1], score_dtype=DTYPES[dtype], target_dtype=header.DTYPE_I32
+        )
         args = arguments([], **fields)
         check(getattr(lib, function)(ctypes.addressof(args)))
         start = grad[1] - grad[0].ctypes.data
@@ -98,8 +106,14 @@ def test_position_does_not_matter(dtype, isa):
     for gamma in GAMMAS:
         whole = call("focal_sigmoid", outputs, outer=700, scores=scores, targets=targets, gamma=gamma)
         for first, last in ((0, 1), (1, 2), (3, 20), (15, 33), (250, 517), (699, 700)):
-            part = call("focal_sigmoid", outputs, outer=last - first, scores=scores[first:last].copy(),
-                        targets=targets[first:last].copy(), gamma=gamma)
+            part = call(
+                "focal_sigmoid",
+                outputs,
+                outer=last - first,
+                scores=scores[first:last].copy(),
+                targets=targets[first:last].copy(),
+                gamma=gamma,
+            )
             assert all(part[n].tobytes() == whole[n][first:last].tobytes() for n in outputs), (gamma, first, last)
         spoiled = scores.copy()
         spoiled[100] = np.nan

@@ -100,9 +100,7 @@ def test_mmcv_softmax():
 def test_flux():
     """Flux.binary_focal_loss over probabilities, and Flux.focal_loss over a softmax, as its docstrings have them."""
     probabilities = np.array([0.268941, 0.5, 0.268941, 0.731059, 0.5, 0.731059])
-    loss, _ = sigmoid(
-        probabilities, np.array([0.0, 1, 0, 1, 0, 1]), input=header.INPUT_PROBABILITIES, reduction=MEAN
-    )
+    loss, _ = sigmoid(probabilities, np.array([0.0, 1, 0, 1, 0, 1]), input=header.INPUT_PROBABILITIES, reduction=MEAN)
     np.testing.assert_allclose(loss, 0.0728675615927385, rtol=1e-6)
     rows = np.arange(-7, 8, dtype=np.float32).reshape(5, 3)
     loss, _ = softmax(rows, [0, 1, 2, 1, 0], reduction=MEAN)

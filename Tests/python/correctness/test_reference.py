@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from mpmath import exp, log, mp, mpf, nstr
-
 from reference import header
 from reference.definition import Rule
 from reference.sigmoid import element
@@ -138,8 +137,15 @@ def test_published_softmax():
 def test_mmcv_fixture():
     """mmcv's own test: mean over rows, class 2 is background."""
     result = sigmoid(
-        outer=2, classes=2, scores=[1, 0, 0, 1], targets=[0, 1], target_kind=header.TARGETS_LABELS, alpha=0.25,
-        reduction=header.REDUCTION_MEAN, divisor=header.DIVISOR_VALUE, divisor_value=2.0,
+        outer=2,
+        classes=2,
+        scores=[1, 0, 0, 1],
+        targets=[0, 1],
+        target_kind=header.TARGETS_LABELS,
+        alpha=0.25,
+        reduction=header.REDUCTION_MEAN,
+        divisor=header.DIVISOR_VALUE,
+        divisor_value=2.0,
     )
     np.testing.assert_allclose(result["reduced_loss"].high, 0.13562961, atol=1e-8)
     grad = [-0.00657264, 0.11185755, 0.11185755, -0.00657264]

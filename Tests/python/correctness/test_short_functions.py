@@ -57,16 +57,40 @@ def labels():
 @pytest.mark.parametrize("alpha", (header.ALPHA_OFF, 0.25))
 def test_sigmoid_loss(suffix, scores, targets, alpha, reduction):
     shape = () if reduction else (N * K,)
-    got = short(f"focal_sigmoid_loss_{suffix}", scores.dtype, (scores, targets, N * K), (alpha, 1.5, reduction), shape, (N * K,))
-    same(got, expected("focal_sigmoid", ("loss", "grad"), reduction, outer=N * K, scores=scores, targets=targets,
-                       alpha=alpha, gamma=1.5))
+    got = short(
+        f"focal_sigmoid_loss_{suffix}", scores.dtype, (scores, targets, N * K), (alpha, 1.5, reduction), shape, (N * K,)
+    )
+    same(
+        got,
+        expected(
+            "focal_sigmoid",
+            ("loss", "grad"),
+            reduction,
+            outer=N * K,
+            scores=scores,
+            targets=targets,
+            alpha=alpha,
+            gamma=1.5,
+        ),
+    )
 
 
 @pytest.mark.parametrize("hessian", (header.HESSIAN_EXACT, header.HESSIAN_ABSOLUTE, header.HESSIAN_GAUSS_NEWTON))
 def test_sigmoid_grad_hess(suffix, scores, targets, hessian):
-    got = short(f"focal_sigmoid_grad_hess_{suffix}", scores.dtype, (scores, targets, N * K), (0.25, 2.0, hessian), (N * K,), (N * K,))
-    same(got, expected("focal_sigmoid", ("grad", "hess"), outer=N * K, scores=scores, targets=targets, alpha=0.25,
-                       hessian=hessian))
+    got = short(
+        f"focal_sigmoid_grad_hess_{suffix}",
+        scores.dtype,
+        (scores, targets, N * K),
+        (0.25, 2.0, hessian),
+        (N * K,),
+        (N * K,),
+    )
+    same(
+        got,
+        expected(
+            "focal_sigmoid", ("grad", "hess"), outer=N * K, scores=scores, targets=targets, alpha=0.25, hessian=hessian
+        ),
+    )
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
@@ -74,9 +98,29 @@ def test_sigmoid_label_loss(suffix, scores, labels, reduction):
     """The label K is background."""
     labels[::4] = K
     shape = () if reduction else (N * K,)
-    got = short(f"focal_sigmoid_label_loss_{suffix}", scores.dtype, (scores, labels, N, K), (0.25, 2.0, reduction), shape, (N * K,))
-    same(got, expected("focal_sigmoid", ("loss", "grad"), reduction, outer=N, classes=K, scores=scores, targets=labels,
-                       target_kind=LABELS, background_label=K, alpha=0.25))
+    got = short(
+        f"focal_sigmoid_label_loss_{suffix}",
+        scores.dtype,
+        (scores, labels, N, K),
+        (0.25, 2.0, reduction),
+        shape,
+        (N * K,),
+    )
+    same(
+        got,
+        expected(
+            "focal_sigmoid",
+            ("loss", "grad"),
+            reduction,
+            outer=N,
+            classes=K,
+            scores=scores,
+            targets=labels,
+            target_kind=LABELS,
+            background_label=K,
+            alpha=0.25,
+        ),
+    )
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
@@ -95,7 +139,9 @@ def test_cross_entropies(suffix, scores, targets, reduction):
 def test_softmax_loss(suffix, scores, labels, reduction, weighted):
     alphas = np.random.default_rng(6).uniform(0.5, 2, K) if weighted else None
     shape = () if reduction else (N,)
-    got = short(f"focal_softmax_loss_{suffix}", scores.dtype, (scores, labels, N, K, alphas), (2.0, reduction), shape, (N * K,))
+    got = short(
+        f"focal_softmax_loss_{suffix}", scores.dtype, (scores, labels, N, K, alphas), (2.0, reduction), shape, (N * K,)
+    )
     given = dict(outer=N, classes=K, scores=scores, targets=labels, target_kind=LABELS)
     if weighted:
         given["alphas"] = alphas
@@ -106,5 +152,16 @@ def test_softmax_loss(suffix, scores, labels, reduction, weighted):
 def test_softmax_grad_hess(suffix, scores, labels, hessian):
     name = f"focal_softmax_grad_hess_{suffix}"
     got = short(name, scores.dtype, (scores, labels, N, K, None), (2.0, hessian), (N * K,), (N * K,))
-    same(got, expected("focal_softmax", ("grad", "hess"), outer=N, classes=K, scores=scores, targets=labels,
-                       target_kind=LABELS, hessian=hessian))
+    same(
+        got,
+        expected(
+            "focal_softmax",
+            ("grad", "hess"),
+            outer=N,
+            classes=K,
+            scores=scores,
+            targets=labels,
+            target_kind=LABELS,
+            hessian=hessian,
+        ),
+    )

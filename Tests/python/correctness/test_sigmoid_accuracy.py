@@ -5,7 +5,7 @@ compared point by point.  The reference is evaluated once for each.
 """
 
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import points
@@ -41,7 +41,14 @@ class Row:
 ROWS = (
     Row("hard"),
     Row("hard, alpha", options=dict(alpha=0.25), gammas=(0.0, 2.0, 1.7)),
-    Row("interpolate", SOFT, options=dict(soft_rule=header.SOFT_INTERPOLATE), bound=terms, second=terms, gammas=SOFT_GAMMAS),
+    Row(
+        "interpolate",
+        SOFT,
+        options=dict(soft_rule=header.SOFT_INTERPOLATE),
+        bound=terms,
+        second=terms,
+        gammas=SOFT_GAMMAS,
+    ),
     Row("mixture", SOFT, options=dict(soft_rule=header.SOFT_MIXTURE), bound=terms, second=terms, gammas=SOFT_GAMMAS),
     Row("quality", SOFT, options=dict(soft_rule=header.SOFT_QUALITY), bound=terms, second=terms, gammas=SOFT_GAMMAS),
     Row("probabilities", HARD, points.probabilities, dict(input=header.INPUT_PROBABILITIES), terms, terms),
@@ -67,7 +74,7 @@ def cases():
                     yield pytest.param(row, dtype, gamma, id=f"{row.name}-{dtype}-{gamma:g}")
 
 
-@lru_cache(maxsize=None)
+@cache
 def problem(row, dtype, gamma):
     """Every score with every target."""
     scores = row.scores(dtype, 64 if row.targets is HARD else 16)
@@ -79,7 +86,7 @@ def problem(row, dtype, gamma):
     return dict(outer=len(scores), scores=scores, targets=targets, gamma=gamma, **row.options)
 
 
-@lru_cache(maxsize=None)
+@cache
 def truth(row, dtype, gamma, hessian):
     return sigmoid(**problem(row, dtype, gamma), hessian=hessian)
 

@@ -5,8 +5,20 @@ import points
 import pytest
 from held import held
 from options import (
-    CLASSES, COMMON, GROUPS, PLACES, SHAPE, Family, arrays_of_output, background, everything_ignored, fixed, ignored_mask,
-    ignored_value, per_class, weights,
+    CLASSES,
+    COMMON,
+    GROUPS,
+    PLACES,
+    SHAPE,
+    Family,
+    arrays_of_output,
+    background,
+    everything_ignored,
+    fixed,
+    ignored_mask,
+    ignored_value,
+    per_class,
+    weights,
 )  # fmt: skip
 from reference import header
 
@@ -51,12 +63,22 @@ OPTIONS = COMMON | {
     "background below": background(-7),
     "upstream": arrays_of_output("upstream"),
 }
-MORE = ("background", "background a class"), ("ignored value",), ("quality",), ("pos_weight", "pos_weights"), ("element weights f64",)
+MORE = (
+    ("background", "background a class"),
+    ("ignored value",),
+    ("quality",),
+    ("pos_weight", "pos_weights"),
+    ("element weights f64",),
+)
 
 
 def allowed(kind, name):
     """Labels have a background; unsigned ones none below 0."""
-    return not name.startswith("background") or kind.startswith("labels") and (kind, name) != ("labels uint8", "background below")
+    return (
+        not name.startswith("background")
+        or kind.startswith("labels")
+        and (kind, name) != ("labels uint8", "background below")
+    )
 
 
 FAMILY = Family("focal_sigmoid", TARGETS, OPTIONS, MORE + GROUPS, allowed)
@@ -91,5 +113,10 @@ def test_clip(dtype, gamma, clip, isa):
     """Probabilities outside [clip, 1 - clip] have the loss of its edge, and no gradient."""
     scores = np.tile(PROBABILITIES, 3).astype(dtype)
     targets = np.repeat([0.0, 1.0, 0.3], len(PROBABILITIES)).astype(np.float32)
-    held("focal_sigmoid", dict(outer=len(scores), scores=scores, targets=targets, gamma=gamma, clip=clip,
-                               input=header.INPUT_PROBABILITIES), what="sigmoid clip")
+    held(
+        "focal_sigmoid",
+        dict(
+            outer=len(scores), scores=scores, targets=targets, gamma=gamma, clip=clip, input=header.INPUT_PROBABILITIES
+        ),
+        what="sigmoid clip",
+    )

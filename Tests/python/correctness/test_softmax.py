@@ -1,6 +1,6 @@
 """focal_softmax against the reference, and what must hold between its own answers."""
 
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import points
@@ -28,12 +28,13 @@ def rows(dtype, classes, count):
     return (rng.normal(0, 1, (count, classes)) * spread).astype(dtype), rng.integers(0, classes, count)
 
 
-@lru_cache(maxsize=None)
+@cache
 def random_problem(dtype, classes, gamma, hessian):
     count = {1: 4, 2: 48, 3: 24, 10: 12, 21: 6, 80: 3}[classes] * points.MORE
     scores, labels = rows(dtype, classes, count)
-    given = dict(outer=count, classes=classes, scores=scores, targets=labels, target_kind=LABELS, gamma=gamma,
-                 hessian=hessian)
+    given = dict(
+        outer=count, classes=classes, scores=scores, targets=labels, target_kind=LABELS, gamma=gamma, hessian=hessian
+    )
     return given, truth("focal_softmax", given, EVERYTHING)
 
 
@@ -56,13 +57,21 @@ SPECIAL = (
 )  # fmt: skip
 
 
-@lru_cache(maxsize=None)
+@cache
 def special_problem(dtype, gamma, kind, rule, hessian):
     scores = np.repeat(np.array(SPECIAL).astype(dtype), 4, axis=0)
     labels = np.tile(np.arange(4), len(SPECIAL))
     targets = labels if kind == LABELS else np.eye(4, dtype=np.float32)[labels]
-    given = dict(outer=len(scores), classes=4, scores=scores, targets=targets, target_kind=kind, gamma=gamma,
-                 soft_rule=rule, hessian=hessian)
+    given = dict(
+        outer=len(scores),
+        classes=4,
+        scores=scores,
+        targets=targets,
+        target_kind=kind,
+        gamma=gamma,
+        soft_rule=rule,
+        hessian=hessian,
+    )
     return given, truth("focal_softmax", given, EVERYTHING)
 
 
@@ -78,7 +87,7 @@ def test_special_rows(dtype, gamma, kind, rule, isa):
     assert np.isfinite(got["grad"].reshape(len(finite), 4)[finite]).all()
 
 
-@lru_cache(maxsize=None)
+@cache
 def large_problem(dtype, classes):
     rng = np.random.default_rng(classes)
     scores = rng.normal(0, 4, (2, classes)).astype(dtype)
@@ -105,7 +114,7 @@ def test_many_classes(dtype, classes, isa):
 # ---- Soft targets
 
 
-@lru_cache(maxsize=None)
+@cache
 def soft_problem(dtype, rule, smoothing_rule, smoothing, gamma, hessian):
     rng = np.random.default_rng(5)
     shape = 4, 5, 6
@@ -144,7 +153,7 @@ def test_full_hessian(dtype, gamma, isa):
     np.testing.assert_array_equal(diagonal, got["hess"])
 
 
-@lru_cache(maxsize=None)
+@cache
 def full_problem(dtype, gamma):
     rng = np.random.default_rng(3)
     given = dict(
@@ -170,12 +179,25 @@ def test_layout(dtype, classes, inner, isa):
     labels = rng.integers(0, classes, (outer, inner))
     labels[rng.random(labels.shape) < 0.1] = -100
     weights = rng.uniform(0, 2, (outer, inner)).astype(np.float32)
-    common = dict(target_kind=LABELS, ignore_index=-100, gamma=float(rng.choice([0, 0.5, 2, 1.7])), classes=classes,
-                  alphas=rng.uniform(0, 2, classes))
-    image = call("focal_softmax", EVERYTHING, outer=outer, inner=inner, scores=scores, targets=labels, weights=weights,
-                 **common)
-    flat = call("focal_softmax", EVERYTHING, outer=outer * inner, scores=np.moveaxis(scores, 1, 2).copy(),
-                targets=labels.ravel(), weights=weights.ravel(), **common)
+    common = dict(
+        target_kind=LABELS,
+        ignore_index=-100,
+        gamma=float(rng.choice([0, 0.5, 2, 1.7])),
+        classes=classes,
+        alphas=rng.uniform(0, 2, classes),
+    )
+    image = call(
+        "focal_softmax", EVERYTHING, outer=outer, inner=inner, scores=scores, targets=labels, weights=weights, **common
+    )
+    flat = call(
+        "focal_softmax",
+        EVERYTHING,
+        outer=outer * inner,
+        scores=np.moveaxis(scores, 1, 2).copy(),
+        targets=labels.ravel(),
+        weights=weights.ravel(),
+        **common,
+    )
     for name in EVERYTHING:
         shape = (outer, inner, classes) if image[name].ndim == 3 and image[name].shape[1] == classes else (outer, inner)
         dense = flat[name].reshape(shape)
@@ -191,8 +213,20 @@ def test_layout(dtype, classes, inner, isa):
 def test_gradient_rows_sum_to_zero(dtype, classes, isa):
     scores, labels = rows(dtype, classes, 200)
     for gamma in (0.0, 0.5, 2.0, 1.7):
-        grad = call("focal_softmax", ("grad",), outer=200, classes=classes, scores=scores, targets=labels,
-                    target_kind=LABELS, gamma=gamma)["grad"].reshape(200, classes).astype(np.longdouble)
+        grad = (
+            call(
+                "focal_softmax",
+                ("grad",),
+                outer=200,
+                classes=classes,
+                scores=scores,
+                targets=labels,
+                target_kind=LABELS,
+                gamma=gamma,
+            )["grad"]
+            .reshape(200, classes)
+            .astype(np.longdouble)
+        )
         room = (4 if gamma in EXACT_GAMMAS else 8) * np.finfo(dtype).eps * np.abs(grad).sum(1) + np.finfo(dtype).tiny
         assert (np.abs(grad.sum(1)) <= room).all(), gamma
 

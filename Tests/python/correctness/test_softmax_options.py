@@ -4,8 +4,19 @@ import numpy as np
 import points
 import pytest
 from options import (
-    CLASSES, COMMON, GROUPS, INNER, OUTER, PLACES, Family, arrays_of_output, everything_ignored, fixed, ignored_mask,
-    ignored_value, marked,
+    CLASSES,
+    COMMON,
+    GROUPS,
+    INNER,
+    OUTER,
+    PLACES,
+    Family,
+    arrays_of_output,
+    everything_ignored,
+    fixed,
+    ignored_mask,
+    ignored_value,
+    marked,
 )  # fmt: skip
 from reference import header
 

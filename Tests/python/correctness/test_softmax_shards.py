@@ -22,7 +22,7 @@ def problem(dtype):
     scores[2, 4] = np.inf
     return dict(
         outer=SAMPLES, classes=CLASSES, scores=scores.astype(dtype), targets=rng.integers(0, CLASSES, SAMPLES),
-        target_kind=header.TARGETS_LABELS, alphas=rng.uniform(0.5, 2, CLASSES), gammas=rng.choice([0, 1, 2], CLASSES) * 1.0,
+        target_kind=header.TARGETS_LABELS, alphas=rng.uniform(0.5, 2, CLASSES), gammas=rng.choice([0.0, 1, 2], CLASSES),
     )  # fmt: skip
 
 
