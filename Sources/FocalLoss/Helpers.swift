@@ -8,7 +8,8 @@ public func focal_suggest_alpha(_ positives: Double, _ negatives: Double, _ alph
     guard let alpha else { return Failure(FOCAL_ERROR_NULL).says("alpha is NULL").status }
     guard positives >= 0, positives.isFinite else { return Helpers.bad("positives", positives) }
     guard negatives >= 0, negatives.isFinite, positives + negatives > 0 else { return Helpers.bad("negatives", negatives) }
-    alpha.pointee = negatives / (positives + negatives)
+    // Halves: the sum of two finite counts may overflow.
+    alpha.pointee = (negatives / 2) / (positives / 2 + negatives / 2)
     return FOCAL_OK
 }
 
@@ -88,13 +89,42 @@ public func focal_posterior(
     return FOCAL_OK
 }
 
+@_cdecl("focal_softmax_posterior") @implementation
+public func focal_softmax_posterior(
+    _ scores: UnsafePointer<Double>!, _ n: Int, _ classes: Int, _ alphas: UnsafePointer<Double>!, _ gamma: Double,
+    _ probabilities: UnsafeMutablePointer<Double>!
+) -> Int32 {
+    guard n >= 0, classes >= 1, Int64(n).times(Int64(classes)) != nil else {
+        return Failure(FOCAL_ERROR_SIZE).says("n x classes is negative or overflows").status
+    }
+    guard let scores, let probabilities else {
+        return n == 0 ? FOCAL_OK : Failure(FOCAL_ERROR_NULL).says("scores or probabilities is NULL").status
+    }
+    if let alphas {
+        for c in 0..<classes where !(alphas[c] > 0 && alphas[c].isFinite) {
+            return Failure(FOCAL_ERROR_VALUE).says("alphas[", Int64(c), "] is ").says("", alphas[c], ", not finite and above 0").status
+        }
+    }
+    for row in 0..<n {
+        let status = Helpers.posterior(scores + row &* classes, classes, alphas, gamma, probabilities + row &* classes)
+        if status != FOCAL_OK { return status }
+    }
+    return FOCAL_OK
+}
+
 enum Helpers {
     static func bad(_ name: StaticString, _ value: Double) -> Int32 {
         Failure(FOCAL_ERROR_VALUE).says("", name, " is ").says("", value, ", outside its range").status
     }
 
-    /// log(p / (1 - p)), exact where p is near 1/2 too.
-    static func logit(_ p: Double) -> Double { log1p((2 * p - 1) / (1 - p)) }
+    /// log(p / (1 - p)): near 1/2 by the difference, which is exact there, elsewhere by the two logarithms.
+    static func logit(_ p: Double) -> Double {
+        p > 0.25 && p < 0.75 ? log1p((2 * p - 1) / (1 - p)) : log(p) - log1p(-p)
+    }
+
+    // Of libm only log1p and expm1, which every glibc has under its first version.
+    static func log(_ x: Double) -> Double { Double(x.exponent) * 0.6931471805599453 + log1p(x.significand - 1) }
+    static func exponential(_ x: Double) -> Double { expm1(x) + 1 }
 
     /// -f'(z) and -f'(-z): the pull of a positive and of a negative on the score.
     static func slopes(_ z: Double, _ gamma: Double, _ slopes: inout (Double, Double)) -> Int32 {
@@ -111,5 +141,40 @@ enum Helpers {
         }
         slopes = (-grads.0, grads.1)
         return status
+    }
+
+    /// One row.  At the minimum of the expected loss the probability of class j is proportional to p_j q_j / (a_j s_j), s_j
+    /// the pull -f'(u_j) that j feels as the target, with u_j = z_j - logsumexp of the others.
+    static func posterior(
+        _ scores: UnsafePointer<Double>, _ classes: Int, _ alphas: UnsafePointer<Double>?, _ gamma: Double,
+        _ probabilities: UnsafeMutablePointer<Double>
+    ) -> Int32 {
+        var top = 0
+        for k in 1..<max(1, classes) where scores[k] > scores[top] { top = k }
+        let topMargin = scores[top] - logSum(scores, classes, without: top)
+        let logAll = scores[top] + log1p(exponential(-topMargin))
+        var sum = 0.0
+        for k in 0..<classes {
+            let logP = scores[k] - logAll
+            let margin = k == top ? topMargin : logP - log1p(-exponential(logP))
+            var pull = (0.0, 0.0)
+            let status = slopes(margin, gamma, &pull)
+            if status != FOCAL_OK { return status }
+            let e = exponential(margin > 0 ? -margin : margin)
+            let spread = e / ((1 + e) * (1 + e))
+            probabilities[k] = spread / (pull.0 * (alphas.map { $0[k] } ?? 1))
+            sum += probabilities[k]
+        }
+        for k in 0..<classes { probabilities[k] = classes == 1 ? 1 : probabilities[k] / sum }
+        return FOCAL_OK
+    }
+
+    /// log of the sum of exponentials of all classes but one.
+    private static func logSum(_ scores: UnsafePointer<Double>, _ classes: Int, without absent: Int) -> Double {
+        var largest = -Double.infinity
+        for k in 0..<classes where k != absent && scores[k] > largest { largest = scores[k] }
+        var sum = 0.0
+        for k in 0..<classes where k != absent { sum += scores[k] == largest ? 1 : exponential(scores[k] - largest) }
+        return largest + log1p(sum - 1)
     }
 }

@@ -151,3 +151,30 @@ extension F64x8 {
         }
     }
 }
+
+/// One number of a stored type.
+func scalar(_ dtype: Int32, _ p: UnsafeRawPointer) -> Double {
+    switch dtype {
+    case FOCAL_DTYPE_F64: return p.loadUnaligned(as: Double.self)
+    case FOCAL_DTYPE_F32: return Double(p.loadUnaligned(as: Float.self))
+    default:
+        var values = SIMD16<Float>()
+        withUnsafeMutableBytes(of: &values) { bytes in
+            F32x16.read(dtype, p, 1, into: bytes.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: Float.self))
+        }
+        return Double(values[0])
+    }
+}
+
+/// Rounds a number to a stored type: by way of float where the type is shorter, as everywhere.
+func store(_ value: Double, _ dtype: Int32, to p: UnsafeMutableRawPointer) {
+    switch dtype {
+    case FOCAL_DTYPE_F64: p.storeBytes(of: value, as: Double.self)
+    case FOCAL_DTYPE_F32: p.storeBytes(of: Float(value), as: Float.self)
+    default:
+        var values = SIMD16<Float>(repeating: Float(value))
+        withUnsafeMutableBytes(of: &values) { bytes in
+            F32x16.write(bytes.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: Float.self), 1, dtype, to: p, stream: false)
+        }
+    }
+}

@@ -4,7 +4,11 @@ enum Exponential {
     /// What depends on the format.  `magic` is 1.5 * 2^(fraction bits) + bias: adding it rounds to an integer and leaves
     /// n + bias in the low bits, from where one shift makes the exponent field of 2^n.
     struct Constants {
-        let log2e, magic, ln2Hi, ln2Lo, smallest: Double
+        let log2e, magic, bias, ln2Hi, ln2Lo, smallest: Double
+        /// Beyond this size a score is taken relative to the maximum before the reduction, whose products stay exact below.
+        let farthest: Double
+        /// e^-reach is below the normal range.
+        var reach: Double { 16 - smallest }
     }
 
     /// e^x for x <= 0 as hi + lo, relative error below 2^-24.7 (2^-53.7); 0 below the normal range; NaN for NaN.
@@ -20,12 +24,30 @@ enum Exponential {
         let scale = shifted.powerOfTwo
         return Pair(sum * scale, (rest - (sum - V.one)) * scale)
     }
+
+    /// n of x = n ln 2 + r, plus `magic`.
+    @_transparent static func steps<V: Lanes>(_ x: V) -> V {
+        x.times(V(V.exponential.log2e), plus: V(V.exponential.magic))
+    }
+
+    /// e^x 2^-n for a reference n as `steps` gives it (magic included), x no more than half a step above it: one rounding of
+    /// error however large x and n are, 0 where the quotient is below the normal range.
+    @_transparent static func relative<V: Lanes>(_ x: V, to reference: V, lowest: V) -> V {
+        let c = V.exponential
+        let bounded = x.atLeast(lowest)
+        let shifted = steps(bounded)
+        let n = shifted - V(c.magic)
+        let r = n.times(V(-c.ln2Lo), plus: n.times(V(-c.ln2Hi), plus: bounded))
+        let sum = V.one + (r * r).times(V.exponentialTail(r), plus: r)
+        return sum * ((shifted - reference) + V(c.magic)).atLeast(V(c.magic - c.bias)).powerOfTwo
+    }
 }
 
 extension F32x16 {
     /// Products n * ln2Hi are exact: ln2Hi has 15 significant bits and |n| < 2^9.
     @_transparent static var exponential: Exponential.Constants {
-        .init(log2e: 0x1.715476p+0, magic: 0x1.8p23 + 127, ln2Hi: 0x1.62e4p-1, ln2Lo: 0x1.7f7d1cp-20, smallest: -88)
+        .init(log2e: 0x1.715476p+0, magic: 0x1.8p23 + 127, bias: 127, ln2Hi: 0x1.62e4p-1, ln2Lo: 0x1.7f7d1cp-20, smallest: -88,
+            farthest: 256)
     }
 
     /// (e^r - 1 - r) / r^2 for |r| <= ln(2)/2.
@@ -38,8 +60,8 @@ extension F64x8 {
     /// Products n * ln2Hi are exact: ln2Hi has 41 significant bits and |n| < 2^12.
     @_transparent static var exponential: Exponential.Constants {
         .init(
-            log2e: 0x1.71547652b82fep+0, magic: 0x1.8p52 + 1023, ln2Hi: 0x1.62e42fefa3p-1, ln2Lo: 0x1.3de6af278ece6p-42,
-            smallest: -709)
+            log2e: 0x1.71547652b82fep+0, magic: 0x1.8p52 + 1023, bias: 1023, ln2Hi: 0x1.62e42fefa3p-1, ln2Lo: 0x1.3de6af278ece6p-42,
+            smallest: -709, farthest: 2048)
     }
 
     @_transparent static func exponentialTail(_ r: Self) -> Self {

@@ -1,10 +1,11 @@
 /// What is done with a class of gamma that is only known at run time.
 protocol ModulatorWork {
-    func run<M: Modulator>(_: M.Type)
+    associatedtype Result
+    func run<M: Modulator>(_: M.Type) -> Result
 }
 
 extension ModulatorWork {
-    @inline(__always) func run(gamma: Double) {
+    @inline(__always) func run(gamma: Double) -> Result {
         switch gamma {
         case 0: run(GammaZero.self)
         case 0.5: run(GammaHalf.self)

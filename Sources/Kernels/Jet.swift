@@ -11,6 +11,8 @@ struct Jet {
         self.second = second
     }
 
+    static var zero: Jet { Jet(F64x8.zero, F64x8.zero, F64x8.zero) }
+
     @_transparent static func + (a: Jet, b: Jet) -> Jet {
         Jet(a.value + b.value, a.first + b.first, a.second + b.second)
     }

@@ -39,7 +39,12 @@ protocol Lanes {
     /// a where the mask holds, b elsewhere.
     static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self
     static func and(_ a: Mask, _ b: Mask) -> Mask
+    static func not(_ mask: Mask) -> Mask
     static func any(_ mask: Mask) -> Bool
+    /// V.count doubles, rounded.
+    init(narrowing pointer: UnsafePointer<Double>)
+    /// V.count doubles.
+    func widen(to pointer: UnsafeMutablePointer<Double>)
 
     /// 2^n for each lane, from `n + magic` as `Exponential` leaves it: the integer stands in the low bits, bias included.
     var powerOfTwo: Self { get }
@@ -47,6 +52,10 @@ protocol Lanes {
     var exponent: Self { get }
     var significand: Self { get }
 
+    /// The largest lane; lanes hold no NaN.
+    var largest: Scalar { get }
+    /// The sum of the lanes: the upper half onto the lower, and again.
+    var sum: Scalar { get }
     /// Adds all lanes to eight running sums in double, in a fixed order.
     func accumulate(into sums: inout SIMD8<Double>)
 
@@ -141,7 +150,15 @@ struct F32x16: Lanes {
         Self(b.v.replacing(with: a.v, where: mask))
     }
     @_transparent static func and(_ a: Mask, _ b: Mask) -> Mask { a .& b }
+    @_transparent static func not(_ mask: Mask) -> Mask { .!mask }
     @_transparent static func any(_ mask: Mask) -> Bool { focal_any_i32(unsafeBitCast(mask, to: SIMD16<Int32>.self)) != 0 }
+
+    @_transparent init(narrowing pointer: UnsafePointer<Double>) {
+        v = focal_narrow_f64x16(UnsafeRawPointer(pointer).loadUnaligned(as: SIMD16<Double>.self))
+    }
+    @_transparent func widen(to pointer: UnsafeMutablePointer<Double>) {
+        UnsafeMutableRawPointer(pointer).storeBytes(of: focal_widen_f32x16(v), as: SIMD16<Double>.self)
+    }
 
     @_transparent var powerOfTwo: Self { Self(bits: bits &<< Bits(repeating: 23)) }
     @_transparent var exponent: Self {
@@ -150,6 +167,18 @@ struct F32x16: Lanes {
     }
     @_transparent var significand: Self {
         Self(bits: (bits & Bits(repeating: 0x007F_FFFF)) | Bits(repeating: 0x3F80_0000))
+    }
+    @_transparent var largest: Float {
+        let a = v.lowHalf.replacing(with: v.highHalf, where: v.lowHalf .< v.highHalf)
+        let b = a.lowHalf.replacing(with: a.highHalf, where: a.lowHalf .< a.highHalf)
+        let c = b.lowHalf.replacing(with: b.highHalf, where: b.lowHalf .< b.highHalf)
+        return c[0] < c[1] ? c[1] : c[0]
+    }
+    @_transparent var sum: Float {
+        let a = v.lowHalf + v.highHalf
+        let b = a.lowHalf + a.highHalf
+        let c = b.lowHalf + b.highHalf
+        return c[0] + c[1]
     }
     @_transparent func accumulate(into sums: inout SIMD8<Double>) {
         sums += focal_widen_low(v)
@@ -216,7 +245,11 @@ struct F64x8: Lanes {
         Self(b.v.replacing(with: a.v, where: mask))
     }
     @_transparent static func and(_ a: Mask, _ b: Mask) -> Mask { a .& b }
+    @_transparent static func not(_ mask: Mask) -> Mask { .!mask }
     @_transparent static func any(_ mask: Mask) -> Bool { focal_any_i64(unsafeBitCast(mask, to: SIMD8<Int64>.self)) != 0 }
+
+    @_transparent init(narrowing pointer: UnsafePointer<Double>) { self.init(loading: pointer) }
+    @_transparent func widen(to pointer: UnsafeMutablePointer<Double>) { store(to: pointer) }
 
     @_transparent var powerOfTwo: Self { Self(bits: bits &<< Bits(repeating: 52)) }
     @_transparent var exponent: Self {
@@ -224,6 +257,16 @@ struct F64x8: Lanes {
     }
     @_transparent var significand: Self {
         Self(bits: (bits & Bits(repeating: 0x000F_FFFF_FFFF_FFFF)) | Bits(repeating: 0x3FF0_0000_0000_0000))
+    }
+    @_transparent var largest: Double {
+        let a = v.lowHalf.replacing(with: v.highHalf, where: v.lowHalf .< v.highHalf)
+        let b = a.lowHalf.replacing(with: a.highHalf, where: a.lowHalf .< a.highHalf)
+        return b[0] < b[1] ? b[1] : b[0]
+    }
+    @_transparent var sum: Double {
+        let a = v.lowHalf + v.highHalf
+        let b = a.lowHalf + a.highHalf
+        return b[0] + b[1]
     }
     @_transparent func accumulate(into sums: inout SIMD8<Double>) { sums += v }
 }

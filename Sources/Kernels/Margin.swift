@@ -16,21 +16,29 @@ struct Margin<V: Lanes> {
     /// The loss, finite for infinite scores too: for products with p, which is 0 long before the bound matters.
     let finiteLoss: V
 
+    /// From |u| and e = exp(-|u|).
     @_transparent init(size: V, right: V.Mask, e: Pair<V>) {
-        self.size = size.atMost(V(1024.0))
-        self.right = right
         let d = V.one + e.hi
         let reciprocal = V.one / d
         let ratio = e.hi * reciprocal
-        log1p = V.log1p(e, reciprocal: reciprocal)
 
         // q = N / (1 + e) with N = e on the right side and 1 on the wrong one.  N - q (1 + e), formed exactly, corrects it.
         let high = V.select(right, ratio, reciprocal)
         let numerator = V.select(right, e.hi, V.one)
         let numeratorLow = V.select(right, e.lo, V.zero)
         let residual = (-high).times(e.lo, plus: (-high).times(e.hi, plus: numerator - high) + numeratorLow)
-        q = Pair(high, residual * reciprocal)
-        p = V.select(right, reciprocal, ratio)
+        self.init(
+            right: right, size: size, log1p: V.log1p(e, reciprocal: reciprocal),
+            p: V.select(right, reciprocal, ratio), q: Pair(high, residual * reciprocal))
+    }
+
+    /// From its parts; size may be infinite.
+    @_transparent init(right: V.Mask, size: V, log1p: V, p: V, q: Pair<V>) {
+        self.right = right
+        self.size = size.atMost(V(1024.0))
+        self.log1p = log1p
+        self.p = p
+        self.q = q
         loss = log1p + V.select(right, V.zero, size)
         finiteLoss = log1p + V.select(right, V.zero, self.size)
     }

@@ -28,6 +28,15 @@ private func fill(_ table: UnsafeMutablePointer<focal_kernels>, _ isa: StaticStr
                 ? Sigmoid<F64x8>.run(plan, Int(begin), Int(end), scratch)
                 : Sigmoid<F32x16>.run(plan, Int(begin), Int(end), scratch)
         },
-        softmax: nil,
-        shard_stats: nil)
+        softmax: { plan, begin, end, scratch in
+            let plan = plan.unsafelyUnwrapped, scratch = scratch.unsafelyUnwrapped
+            return plan.pointee.args.score_dtype == FOCAL_DTYPE_F64
+                ? Softmax<F64x8>.run(plan, Int(begin), Int(end), scratch)
+                : Softmax<F32x16>.run(plan, Int(begin), Int(end), scratch)
+        },
+        shard_stats: { plan, begin, end, _ in
+            ShardStats(plan: plan.unsafelyUnwrapped, begin: Int(begin), end: Int(end))
+                .run(labels: plan.unsafelyUnwrapped.pointee.args.target_dtype)
+            return 0
+        })
 }

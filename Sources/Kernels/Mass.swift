@@ -1,0 +1,58 @@
+/// A sum of exponentials, relative to e^shift 2^steps: the true sum is e^shift 2^steps sum.
+///
+/// With z = n ln 2 + r, e^z is 2^n e^r: exact to an ulp however far z lies from 0 or from the maximum, because no difference
+/// of two scores is ever rounded.  Only where |z| is large is `shift` the maximum itself, and there the differences that
+/// matter are exact (Sterbenz's lemma).  Infinite maxima fit in: the shift is infinite, scores equal to it count 1.
+struct Mass {
+    var shift: F64x8
+    var steps: F64x8
+    var sum: F64x8
+
+    static var none: Mass { Mass(shift: F64x8(-Double.infinity), steps: F64x8.zero, sum: F64x8.zero) }
+
+    /// log of the reference.
+    @_transparent var reference: F64x8 { steps.times(F64x8(0x1.62e42fefa39efp-1), plus: shift) }
+
+    /// The sum of two, relative to the larger reference.  A difference of steps scales exactly.
+    @inline(__always) static func + (a: Mass, b: Mass) -> Mass {
+        let sameShift = a.shift == b.shift
+        let (ra, rb) = (a.reference, b.reference)
+        let bIsLarger = F64x8.select(sameShift, a.steps, ra) < F64x8.select(sameShift, b.steps, rb)
+        var scaleA = powerOfTwo(a.steps - b.steps), scaleB = powerOfTwo(b.steps - a.steps)
+        if F64x8.any(F64x8.not(sameShift)) {
+            scaleA = F64x8.select(sameShift, scaleA, Exponential.negative((ra - rb).atMost(F64x8.zero)).hi)
+            scaleB = F64x8.select(sameShift, scaleB, Exponential.negative((rb - ra).atMost(F64x8.zero)).hi)
+        }
+        return Mass(
+            shift: F64x8.select(bIsLarger, b.shift, a.shift), steps: F64x8.select(bIsLarger, b.steps, a.steps),
+            sum: F64x8.select(bIsLarger, scaleA.times(a.sum, plus: b.sum), scaleB.times(b.sum, plus: a.sum)))
+    }
+
+    /// What turns this mass's numbers into `other`'s, whose reference is no smaller.
+    @inline(__always) func scale(to other: Mass) -> F64x8 {
+        let sameShift = shift == other.shift
+        let power = Mass.powerOfTwo(steps - other.steps)
+        guard F64x8.any(F64x8.not(sameShift)) else { return power }
+        return F64x8.select(sameShift, power, Exponential.negative((reference - other.reference).atMost(F64x8.zero)).hi)
+    }
+
+    /// 2^n for an integer n <= 0, 0 below the normal range; 1 for n > 0, where it is not used.
+    @_transparent static func powerOfTwo(_ n: F64x8) -> F64x8 {
+        let c = F64x8.exponential
+        return (n.atMost(F64x8.zero).atLeast(F64x8(-c.bias)) + F64x8(c.magic)).powerOfTwo
+    }
+
+    /// e^z relative to this reference, z no larger than it (or equal to an infinite one).
+    @inline(__always) func exponential(_ z: F64x8) -> F64x8 {
+        let c = F64x8.exponential
+        let x = F64x8.select(z == shift, F64x8.zero, z - shift)
+        let top = steps * F64x8(0x1.62e42fefa39efp-1)
+        return Exponential.relative(x, to: steps + F64x8(c.magic), lowest: top - F64x8(c.reach))
+    }
+
+    /// z less the log of the reference.
+    @_transparent func distance(_ z: F64x8) -> F64x8 {
+        let x = F64x8.select(z == shift, F64x8.zero, z - shift)
+        return steps.times(F64x8(-0x1.3de6af278ece6p-42), plus: steps.times(F64x8(-0x1.62e42fefa3p-1), plus: x))
+    }
+}

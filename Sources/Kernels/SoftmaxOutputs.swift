@@ -1,0 +1,77 @@
+import CKernels
+
+/// The three outputs that have the scores' shape, each one formula of a class's exponential.
+enum SoftmaxOutput {
+    case grad, hess, probabilities
+
+    /// The target's own value, a column of the samples.
+    @inline(__always) func target(_ samples: Samples) -> UnsafeMutablePointer<Double> {
+        switch self {
+        case .grad: samples.gradTarget
+        case .hess: samples.hessTarget
+        case .probabilities: samples.probabilityTarget
+        }
+    }
+
+    /// Ignored samples have derivatives of 0 and still have probabilities.
+    @inline(__always) var isSilenced: Bool { self != .probabilities }
+
+    func pointer(_ args: focal_args) -> UnsafeMutableRawPointer? {
+        switch self {
+        case .grad: args.grad
+        case .hess: args.hess
+        case .probabilities: args.probabilities
+        }
+    }
+}
+
+/// A vector of samples' numbers (or one sample's in every lane) as the second pass needs them.
+struct ClassFormula<V: Lanes> {
+    private let gradFactor, ratio, slope, bend, q, probability: V
+    private let mode: Int32
+    private let floor: V
+
+    /// From the samples' doubles; `load` takes a column to lanes.  chunkScale: from the chunk's exponentials to the sample's.
+    @inline(__always) init(_ plan: Plan, _ samples: Samples, _ load: (UnsafeMutablePointer<Double>) -> V) {
+        let scale = load(samples.chunkScale)
+        gradFactor = load(samples.gradFactor) * scale
+        ratio = load(samples.ratio) * scale
+        probability = load(samples.probability) * scale
+        slope = load(samples.slope)
+        bend = load(samples.bend)
+        q = load(samples.q)
+        mode = plan.pointee.args.hessian
+        floor = V(plan.pointee.args.hessian_floor)
+    }
+
+    @inline(__always) func value(_ output: SoftmaxOutput, _ e: V) -> V {
+        switch output {
+        case .grad: gradFactor * e
+        case .probabilities: probability * e
+        case .hess: hess(ratio * e).atLeast(floor)
+        }
+    }
+
+    /// H_kk = a (f'' r^2 - f' r (1 - r)); Gauss-Newton: a |f'| r (1 - q r).
+    @inline(__always) private func hess(_ r: V) -> V {
+        if mode == FOCAL_HESSIAN_GAUSS_NEWTON { return slope * r * (-q).times(r, plus: V.one) }
+        let exact = r * r.times(bend - slope, plus: slope)
+        return mode == FOCAL_HESSIAN_ABSOLUTE ? exact.magnitude : exact
+    }
+}
+
+/// Puts values into the caller's arrays: adds where asked, rounds to its type.
+struct SoftmaxWriter<V: Lanes> {
+    let plan: Plan
+    let scratch: SoftmaxScratch<V>
+
+    func put(_ values: UnsafeMutablePointer<V.Scalar>, _ count: Int, _ output: SoftmaxOutput, at element: Int) {
+        let dtype = plan.pointee.outDtype
+        let target = output.pointer(plan.pointee.args).unsafelyUnwrapped + element &* size(of: dtype)
+        if output == .grad && plan.pointee.args.accumulate != 0 {
+            V.read(dtype, UnsafeRawPointer(target), count, into: scratch.old)
+            for i in 0..<count { values[i] += scratch.old[i] }
+        }
+        V.write(values, count, dtype, to: target, stream: plan.pointee.stream != 0)
+    }
+}

@@ -1,0 +1,120 @@
+import CKernels
+
+/// The classes of one sample in double, eight at a time, for what is rare: class probabilities as targets, label smoothing,
+/// the full Hessian.
+struct SoftmaxSample {
+    let plan: Plan
+    let sample: Int
+    let classes: Int
+    private let first: Int
+    private let stride: Int
+
+    /// The class of the largest score, which alone may come so close to p = 1 that 1 - p would lose digits.
+    private(set) var top = 0
+    private(set) var maximum = -Double.infinity
+    private var mass = Mass.none
+    /// The sum of all exponentials, and that of all but the top's.
+    private var total = 1.0
+    private var rest = 0.0
+
+    /// Two passes over the scores: the maximum, then the sums.  One class may be left out of both.
+    init(_ plan: Plan, _ sample: Int, without absent: Int? = nil) {
+        self.plan = plan
+        self.sample = sample
+        classes = Int(plan.pointee.args.classes)
+        stride = Int(plan.pointee.args.inner)
+        first = (sample / stride) &* classes &* stride &+ sample % stride
+        for k in 0..<classes where k != absent && score(k) > maximum {
+            maximum = score(k)
+            top = k
+        }
+        let reference = Reference(maximum: F64x8(maximum))
+        mass.shift = reference.shift
+        mass.steps = reference.steps - F64x8(F64x8.exponential.magic)
+        var sums = F64x8.zero
+        forEachEight { k, count in sums = sums + lanes(k, count, beyond: 0) { $0 == top || $0 == absent ? 0 : exponential($0) } }
+        rest = sums.sum
+        total = rest + (top == absent ? 0 : exponential(top))
+    }
+
+    func element(_ klass: Int) -> Int { first &+ klass &* stride }
+
+    func score(_ klass: Int) -> Double {
+        let dtype = plan.pointee.args.score_dtype
+        return scalar(dtype, plan.pointee.args.scores.unsafelyUnwrapped + element(klass) &* size(of: dtype))
+    }
+
+    var logSum: Double { (mass.reference + Logarithm.natural(F64x8(total))).v[0] }
+
+    /// The sum of exponentials relative to the maximum.
+    var sumFromMaximum: Double { total / mass.exponential(F64x8(maximum)).v[0] }
+
+    private func exponential(_ klass: Int) -> Double { mass.exponential(F64x8(score(klass))).v[0] }
+
+    /// Calls body with the first of up to eight classes and their number.
+    @inline(__always) func forEachEight(_ body: (Int, Int) -> Void) {
+        var k = 0
+        while k < classes {
+            body(k, min(8, classes &- k))
+            k &+= 8
+        }
+    }
+
+    @inline(__always) func lanes(_ klass: Int, _ count: Int, beyond: Double, _ value: (Int) -> Double) -> F64x8 {
+        var v = SIMD8<Double>(repeating: beyond)
+        for i in 0..<count { v[i] = value(klass &+ i) }
+        return F64x8(v)
+    }
+
+    /// p, 1 - p and -log p of some classes; those beyond the end have p = 0.
+    @inline(__always) func probabilities(_ klass: Int, _ count: Int) -> (p: F64x8, q: F64x8, loss: F64x8) {
+        let z = lanes(klass, count, beyond: -.infinity, score)
+        let e = mass.exponential(z)
+        let sum = F64x8(total)
+        var p = e / sum, q = F64x8.one - p
+        var loss = Logarithm.natural(sum) - mass.distance(z)
+        if top >= klass && top < klass &+ count {
+            let i = top &- klass
+            let ratio = F64x8(rest) / F64x8(e.v[i])
+            q.v[i] = rest / total
+            loss.v[i] = F64x8.log1p(Pair(ratio.atMost(F64x8.one), F64x8.zero), reciprocal: F64x8.one).v[0]
+            if ratio.v[0] > 1 { loss.v[i] = Logarithm.natural(F64x8(total / e.v[i])).v[0] }
+        }
+        for i in count..<8 { p.v[i] = 0 }
+        return (p, q, loss)
+    }
+
+    // MARK: - The margin of a label
+
+    /// -f' and f'' of the label's margin.
+    func derivatives(_ target: Int, gamma: Double) -> (slope: Double, bend: Double) {
+        let z = F64x8(score(target))
+        let e = mass.exponential(z), others = F64x8(beside(target))
+        let margin = Margin(target: e, others: others, total: Pair.sum(e, others), distance: mass.distance(z))
+        return Derivatives(margin: margin, gamma: Gamma(gamma)).run(gamma: gamma)
+    }
+
+    /// Fills `ratios` with r_k, the shares of the classes among those beside the target; 0 for the target.
+    func fillRatios(_ ratios: UnsafeMutablePointer<Double>, beside target: Int) {
+        let others = beside(target)
+        for k in 0..<classes { ratios[k] = k == target || others == 0 ? 0 : exponential(k) / others }
+    }
+
+    private func beside(_ target: Int) -> Double {
+        if target == top { return rest }
+        var sum = 0.0
+        for k in 0..<classes where k != target { sum += exponential(k) }
+        return sum
+    }
+
+    private struct Derivatives: ModulatorWork {
+        let margin: Margin<F64x8>
+        let gamma: Gamma<F64x8>
+
+        func run<M: Modulator>(_: M.Type) -> (slope: Double, bend: Double) {
+            let w = M.weight(margin, gamma)
+            let slope = margin.slope(w, gamma.value.hi)
+            return (slope.v[0], margin.curvature(w, gamma.value.hi, slope: slope, mode: FOCAL_HESSIAN_EXACT).v[0])
+        }
+    }
+}

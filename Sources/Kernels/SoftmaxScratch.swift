@@ -1,0 +1,140 @@
+import CKernels
+
+/// The memory of a tile of a softmax: exponentials, what leaves for the caller, and the samples' doubles.
+struct SoftmaxScratch<V: Lanes> {
+    typealias Array = UnsafeMutablePointer<V.Scalar>
+
+    /// Vectors of exponentials that a tile keeps (8 KiB).
+    static var vectors: Int { 128 }
+    /// Classes that are summed in V.Scalar before the sum goes on in double: 8 (16) additions a lane.
+    static var chunk: Int { 128 }
+
+    private let base: UnsafeMutableRawPointer
+
+    init(_ memory: UnsafeMutableRawPointer) { base = memory }
+
+    /// Scores, then their exponentials.
+    var tile: Array { base.assumingMemoryBound(to: V.Scalar.self) }
+    /// Outputs on their way, where the tile is not in the caller's order.
+    var out: Array { (base + 8192).assumingMemoryBound(to: V.Scalar.self) }
+    /// One vector a slot of a sum, then room for a row of values.
+    var slots: Array { (base + 16384).assumingMemoryBound(to: V.Scalar.self) }
+    var row: Array { (base + 17408).assumingMemoryBound(to: V.Scalar.self) }
+    var old: Array { (base + 19456).assumingMemoryBound(to: V.Scalar.self) }
+    var samples: Samples { Samples(base: (base + 21504).assumingMemoryBound(to: Double.self)) }
+}
+
+/// What fills `Samples` before the first pass and empties it after the last.
+struct SampleStage<V: Lanes> {
+    let plan: Plan
+    let scratch: SoftmaxScratch<V>
+    let first: Int
+    let count: Int
+
+    private var samples: Samples { scratch.samples }
+
+    /// Labels, weights and the targets' scores; the rest of the last vector stands idle.
+    func begin() { LabelStage(stage: self).run(labels: plan.pointee.args.target_dtype) }
+
+    fileprivate func set(_ i: Int, label: Int64, isLive: Bool) {
+        let args = plan.pointee.args
+        let local = label &- (args.shard_total > 0 ? args.shard_offset : 0)
+        let isHere = isLive && local >= 0 && local < args.classes
+        samples.label[i] = isHere ? Double(local) : -1
+        samples.live[i] = isLive ? 1 : 0
+        samples.weight[i] = isLive ? plan.pointee.labelWeight(Int(label)) * plan.pointee.weight(first &+ i) : 0
+        samples.gamma[i] = isLive ? args.gammas.map { $0[Int(label)] } ?? args.gamma : 0
+        samples.target[i] = isHere ? score(first &+ i, Int(local)) : -Double.infinity
+        samples.setMass(i, shift: -Double.infinity, steps: 0, sum: 0)
+    }
+
+    private func score(_ sample: Int, _ klass: Int) -> Double {
+        let args = plan.pointee.args
+        let classes = Int(args.classes), inner = Int(args.inner)
+        let element = ((sample / inner) &* classes &+ klass) &* inner &+ sample % inner
+        return scalar(args.score_dtype, args.scores.unsafelyUnwrapped + element &* size(of: args.score_dtype))
+    }
+
+    /// The term, and what belongs to samples rather than classes.  Adds the losses to `sums` by the samples' place in their
+    /// range, so that the tile's width does not matter.
+    func finish(from begin: Int, _ sums: inout SIMD8<Double>) {
+        let args = plan.pointee.args
+        if args.shard_total > 0 { mergeShards() }
+        SoftmaxTerm(plan: plan, samples: samples, count: count).run()
+        if let upstream = args.upstream { multiply(upstream) }
+        if args.reduced_loss != nil {
+            for i in 0..<count { sums[(first &+ i &- begin) & 7] += samples.loss[i] }
+        }
+        if let loss = args.loss { write(samples.loss, loss) }
+        if let logSum = args.log_sum_exp { write(samples.logSum, logSum) }
+    }
+
+    private func write(_ column: UnsafeMutablePointer<Double>, _ output: UnsafeMutableRawPointer) {
+        let dtype = plan.pointee.outDtype
+        for i in 0..<count { scratch.row[i] = V.Scalar(column[i]) }
+        V.write(scratch.row, count, dtype, to: output + first &* size(of: dtype), stream: false)
+    }
+
+    private func multiply(_ upstream: UnsafeRawPointer) {
+        let dtype = plan.pointee.outDtype
+        V.read(dtype, upstream + first &* size(of: dtype), count, into: scratch.row)
+        for i in 0..<count {
+            samples.gradFactor[i] *= Double(scratch.row[i])
+            samples.gradTarget[i] *= Double(scratch.row[i])
+        }
+    }
+
+    /// Step two of a sharded softmax: the sums are those of all shards, relative to the larger of maximum and target, and what
+    /// this shard's exponentials stand relative to is its own mass.
+    private func mergeShards() {
+        let args = plan.pointee.args
+        for i in 0..<count {
+            let largest = args.shard_max.unsafelyUnwrapped[first &+ i]
+            if samples.live[i] != 0 { samples.target[i] = args.shard_target.unsafelyUnwrapped[first &+ i] }
+            let target = samples.target[i]
+            let top = target > largest ? target : largest
+            let sum = args.shard_sum.unsafelyUnwrapped[first &+ i]
+            let scale = largest == top ? 1 : Exponential.negative(F64x8(largest - top)).hi.v[0]
+            samples.setMass(i, shift: top, steps: 0, sum: sum * scale)
+        }
+    }
+}
+
+private struct LabelStage<V: Lanes>: TargetWork {
+    let stage: SampleStage<V>
+
+    func run<T: Target>(_: T.Type) {
+        let args = stage.plan.pointee.args
+        let targets = args.targets.unsafelyUnwrapped
+        for i in 0..<stage.count {
+            let label = T.label(T.at(targets, stage.first &+ i))
+            let isMasked = args.ignore_mask.map { $0[stage.first &+ i] != 0 } ?? false
+            stage.set(i, label: label, isLive: !isMasked && label != args.ignore_index)
+        }
+        // Idle lanes compute on harmless numbers.
+        var i = stage.count
+        while i & 15 != 0 {
+            stage.set(idle: i)
+            i &+= 1
+        }
+    }
+}
+
+extension SampleStage {
+    fileprivate func set(idle i: Int) {
+        samples.label[i] = -1
+        samples.live[i] = 0
+        samples.weight[i] = 0
+        samples.gamma[i] = 0
+        samples.target[i] = 0
+        samples.setMass(i, shift: 0, steps: 0, sum: 1)
+    }
+}
+
+extension Samples {
+    @inline(__always) func setMass(_ i: Int, shift: Double, steps: Double, sum: Double) {
+        self.shift[i] = shift
+        self.steps[i] = steps
+        self.sum[i] = sum
+    }
+}

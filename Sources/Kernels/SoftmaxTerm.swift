@@ -1,0 +1,141 @@
+import CKernels
+
+/// The samples of one tile between the two passes over their classes: a column of doubles for each quantity, at most 64
+/// samples.  What one stage no longer needs the next overwrites.
+struct Samples {
+    static let capacity = 64
+
+    let base: UnsafeMutablePointer<Double>
+
+    @inline(__always) private func column(_ index: Int) -> UnsafeMutablePointer<Double> { base + index &* Samples.capacity }
+
+    // Known before the term.
+    var shift: UnsafeMutablePointer<Double> { @inline(__always) get { column(0) } }
+    var steps: UnsafeMutablePointer<Double> { @inline(__always) get { column(1) } }
+    /// Over the classes beside the target.
+    var sum: UnsafeMutablePointer<Double> { @inline(__always) get { column(2) } }
+    /// The target's score.
+    var target: UnsafeMutablePointer<Double> { @inline(__always) get { column(3) } }
+    /// alpha, class weight and sample weight; 0 where ignored.
+    var weight: UnsafeMutablePointer<Double> { @inline(__always) get { column(4) } }
+    var gamma: UnsafeMutablePointer<Double> { @inline(__always) get { column(5) } }
+
+    // Made by the term.  A class's exponential E gives grad = gradFactor E, p = probability E and r = ratio E.
+    var gradFactor: UnsafeMutablePointer<Double> { @inline(__always) get { column(6) } }
+    var gradTarget: UnsafeMutablePointer<Double> { @inline(__always) get { column(7) } }
+    var ratio: UnsafeMutablePointer<Double> { @inline(__always) get { column(8) } }
+    var probability: UnsafeMutablePointer<Double> { @inline(__always) get { column(9) } }
+    var probabilityTarget: UnsafeMutablePointer<Double> { @inline(__always) get { column(10) } }
+    /// -a f' and a f'' times the Hessian's scale, and q.
+    var slope: UnsafeMutablePointer<Double> { @inline(__always) get { column(11) } }
+    var bend: UnsafeMutablePointer<Double> { @inline(__always) get { column(12) } }
+    var q: UnsafeMutablePointer<Double> { @inline(__always) get { column(13) } }
+    var hessTarget: UnsafeMutablePointer<Double> { @inline(__always) get { column(14) } }
+    var loss: UnsafeMutablePointer<Double> { @inline(__always) get { column(15) } }
+    var logSum: UnsafeMutablePointer<Double> { @inline(__always) get { column(16) } }
+    /// What a chunk's exponentials stand relative to.
+    var chunkShift: UnsafeMutablePointer<Double> { @inline(__always) get { column(20) } }
+    var chunkSteps: UnsafeMutablePointer<Double> { @inline(__always) get { column(21) } }
+    /// From a chunk's exponentials to the sample's.
+    var chunkScale: UnsafeMutablePointer<Double> { @inline(__always) get { column(17) } }
+    /// The target's class here, or -1.
+    var label: UnsafeMutablePointer<Double> { @inline(__always) get { column(18) } }
+    /// A vector's sums on their way to the samples (the term's loss, later).
+    var chunkSum: UnsafeMutablePointer<Double> { @inline(__always) get { column(15) } }
+    /// 1, or 0 for an ignored sample.
+    var live: UnsafeMutablePointer<Double> { @inline(__always) get { column(19) } }
+
+    @inline(__always) func mass(_ i: Int) -> Mass {
+        Mass(shift: F64x8(loading: shift + i), steps: F64x8(loading: steps + i), sum: F64x8(loading: sum + i))
+    }
+    /// Adds a chunk's sums, whose references stand in the chunk's columns, to eight samples.
+    @inline(__always) func add(_ sums: F64x8, _ i: Int, isFirst: Bool) {
+        let chunk = Mass(shift: F64x8(loading: chunkShift + i), steps: F64x8(loading: chunkSteps + i), sum: sums)
+        setMass(isFirst ? chunk : mass(i) + chunk, i)
+    }
+
+    /// Fills `chunkScale` for all samples.
+    func scaleChunk(_ count: Int) {
+        var i = 0
+        while i < count {
+            let chunk = Mass(shift: F64x8(loading: chunkShift + i), steps: F64x8(loading: chunkSteps + i), sum: F64x8.zero)
+            chunk.scale(to: mass(i)).store(to: chunkScale + i)
+            i &+= 8
+        }
+    }
+
+    @inline(__always) func setMass(_ mass: Mass, _ i: Int) {
+        mass.shift.store(to: shift + i)
+        mass.steps.store(to: steps + i)
+        mass.sum.store(to: sum + i)
+    }
+}
+
+/// From the sums over classes to everything a sample's outputs are made of: the scalar function of the margin, in double for
+/// every type of scores, eight samples at a time.
+struct SoftmaxTerm: ModulatorWork {
+    let plan: Plan
+    let samples: Samples
+    let count: Int
+
+    func run() {
+        if plan.pointee.args.gammas != nil { run(GammaAny.self) } else { run(gamma: plan.pointee.args.gamma) }
+    }
+
+    func run<M: Modulator>(_: M.Type) {
+        let args = plan.pointee.args
+        let needsHess = args.hess != nil || args.hess_full != nil
+        var i = 0
+        while i < count {
+            let mass = samples.mass(i)
+            let z = F64x8(loading: samples.target + i)
+            let e = mass.exponential(z)
+            let total = Pair.sum(e, mass.sum)
+            let margin = Margin(target: e, others: mass.sum, total: total, distance: mass.distance(z))
+            let gamma = Gamma(Pair(F64x8(loading: samples.gamma + i), F64x8.zero))
+            let w = M.weight(margin, gamma)
+            let a = F64x8(loading: samples.weight + i)
+            let slope = margin.slope(w, gamma.value.hi)
+            // Where no other class counts the slope is 0 and so is its share.
+            let share = F64x8.select(mass.sum == F64x8.zero, F64x8.zero, F64x8.one / mass.sum)
+            let scaled = a * slope * F64x8(plan.pointee.scale)
+            (-scaled).store(to: samples.gradTarget + i)
+            (scaled * share).store(to: samples.gradFactor + i)
+            F64x8.select(a == F64x8.zero, F64x8.zero, a * margin.weightedLoss(w)).store(to: samples.loss + i)
+            let inverse = F64x8.one / total.hi
+            inverse.store(to: samples.probability + i)
+            margin.p.store(to: samples.probabilityTarget + i)
+            (mass.reference + Logarithm.natural(total.hi)).store(to: samples.logSum + i)
+            if needsHess {
+                let scale = a * F64x8(plan.pointee.scale * args.hessian_scale)
+                let exact = margin.curvature(w, gamma.value.hi, slope: slope, mode: FOCAL_HESSIAN_EXACT)
+                share.store(to: samples.ratio + i)
+                margin.q.hi.store(to: samples.q + i)
+                (scale * slope).store(to: samples.slope + i)
+                (scale * exact).store(to: samples.bend + i)
+                let target = scale * margin.curvature(w, gamma.value.hi, slope: slope, mode: args.hessian)
+                target.atLeast(F64x8(args.hessian_floor)).store(to: samples.hessTarget + i)
+            }
+            i &+= 8
+        }
+    }
+}
+
+extension Margin where V == F64x8 {
+    /// The margin of a softmax target: u = log(target / others), without forming 1 - p.
+    /// distance: the target's log, relative to the reference of the sums; it serves where `target` underflows.
+    @inline(__always) init(target: F64x8, others: F64x8, total: Pair<F64x8>, distance: F64x8) {
+        let isRight = F64x8.not(target < others)
+        let small = F64x8.select(isRight, others, target), large = F64x8.select(isRight, target, others)
+        let e = small / large
+        let bent = F64x8.log1p(Pair(e, F64x8.zero), reciprocal: F64x8.one)
+        // On the wrong side -u = log(others / target), or log(others) - log(target) where the quotient is out of range.
+        let farther = Logarithm.natural(others) - distance
+        let near = Logarithm.natural(F64x8.one / e)
+        let size = F64x8.select(e < F64x8(0x1p-500), F64x8.select(isRight, F64x8(1e4), farther), near)
+        let q = others / total.hi
+        let residual = (-q).times(total.lo, plus: (-q).times(total.hi, plus: others))
+        self.init(
+            right: isRight, size: size, log1p: bent, p: target / total.hi, q: Pair(q, residual / total.hi))
+    }
+}
