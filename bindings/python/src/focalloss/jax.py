@@ -9,7 +9,8 @@ tracing; logits, labels and weights are arrays. Loss and gradient have the logit
 it), bfloat16 or float16.
 
 Over several devices use jax.shard_map (or pmap), which calls the library on every device's part; under automatic
-partitioning XLA gathers the operands first. A label outside its range raises jax.errors.JaxRuntimeError.
+partitioning XLA gathers the operands first. What the library refuses, such as a label outside its range, is raised when
+the call runs: a ValueError or jax.errors.JaxRuntimeError with the library's message.
 """
 
 from __future__ import annotations

@@ -7,8 +7,9 @@
 
 Eager or in a tf.function. The gradient is computed when the tape asks for it, with the upstream gradient folded into the
 same pass. The library is entered through tf.numpy_function, so jit_compile=True (XLA) is not possible around these
-losses, and they are no part of a SavedModel (which holds the model's own outputs). Errors of the library appear as
-tf.errors.InvalidArgumentError.
+losses, and they are no part of a SavedModel (which holds the model's own outputs). What the library refuses is a
+focalloss.FocalLossError in eager code and a tf.errors.InvalidArgumentError in a tf.function. For second derivatives in a
+tf.function, open both tapes inside it.
 """
 
 from __future__ import annotations
@@ -115,7 +116,8 @@ class _Nodes:
     def gradient(self, logits, upstream):
         @tf.custom_gradient
         def differentiable(logits, upstream):
-            value = self.node(self.scaled_gradient, logits, upstream, shape=logits.shape)
+            scale = tf.cast(upstream, tf.float64) if self.reduced else upstream  # NumPy has no scalar of bfloat16
+            value = self.node(self.scaled_gradient, logits, scale, shape=logits.shape)
             return value, lambda vector: self.second(logits, upstream, vector)
 
         return differentiable(logits, upstream)
