@@ -62,7 +62,7 @@ all: lib
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
-	@echo '  V=1 shows the commands; PREFIX, LIBDIR, INCLUDEDIR, DESTDIR say where install puts what; -j2 builds in parallel.'
+	@echo '  V=1 shows the commands, -j2 builds in parallel; PREFIX, LIBDIR, INCLUDEDIR, DESTDIR: where install puts what.'
 
 # ---- The library ----------------------------------------------------------------------------------------------------
 
@@ -74,7 +74,8 @@ lib-aarch64: ## The same for 64-bit ARM Linux, cross-built into build/aarch64/li
 
 COMPILE = $(SWIFTC) $(TARGET_$(ARCH)) $(SWIFTFLAGS) -wmo -parse-as-library -swift-version 6 \
 	-enable-experimental-feature Embedded -Xfrontend -enable-stack-protector -Xfrontend -function-sections \
-	-module-cache-path $(BUILD)/module-cache -file-prefix-map $(CURDIR)=. -I include -I Sources/CKernels -I Sources/CSystem
+	-module-cache-path $(BUILD)/module-cache -file-prefix-map $(CURDIR)=. \
+	-Xcc -Wno-psabi -I include -I Sources/CKernels -I Sources/CSystem
 
 GET_SWIFT = install Swift 6.3 or later from https://www.swift.org/install/linux and put its usr/bin on PATH
 
@@ -98,7 +99,8 @@ FORCE:
 
 # swiftc leaves an object alone that would not change, hence the touch.
 $(OBJ)/FocalLoss.o: $(LIBRARY_SOURCES) $(C_HEADERS) $(OBJ)/flags
-	$(call run,SWIFT FocalLoss) $(COMPILE) -Ounchecked -Xcc -D_GNU_SOURCE -module-name FocalLoss -c $(LIBRARY_SOURCES) -o $@
+	$(call run,SWIFT FocalLoss) $(COMPILE) -Ounchecked -Xcc -D_GNU_SOURCE -module-name FocalLoss \
+		-c $(LIBRARY_SOURCES) -o $@
 	@touch $@
 
 $(KERNELS:%=$(OBJ)/%.open.o): $(OBJ)/%.open.o: $(KERNEL_SOURCES) $(C_HEADERS) $(OBJ)/flags

@@ -1,11 +1,12 @@
 // swift-tools-version:6.2
 import PackageDescription
 
-// Embedded Swift: no runtime, no signal handlers, libc alone.  The Makefile links these objects into the installed
-// libfocalloss.so and .a, each instruction set sealed off from the others; `swift build` alone gives a usable .so too.
+// Embedded Swift: no runtime, no signal handlers, libc alone.  The installed libfocalloss.so and .a come from `make`, which
+// compiles the same modules with the same flags and seals each instruction set off from the others; `swift build` alone
+// gives a usable .so too.
 let embedded: [SwiftSetting] = [
     .enableExperimentalFeature("Embedded"),
-    .unsafeFlags(["-wmo", "-Xfrontend", "-enable-stack-protector"]),
+    .unsafeFlags(["-wmo", "-Xfrontend", "-enable-stack-protector", "-Xcc", "-Wno-psabi"]),
 ]
 
 /// The kernels, compiled once for each instruction set from the one source in Sources/Kernels.
