@@ -1,6 +1,7 @@
 """What the compiler made of the kernels: their hot loops, read from the disassembly of build/obj/Kernels*.o.
 
-A hot loop is an innermost loop that does packed floating-point arithmetic.  Its instructions, the vector registers it
+A hot loop is an innermost loop that does packed floating-point arithmetic; one that calls a function with loops of its own
+is not innermost.  Its instructions, the vector registers it
 spills to the stack, and what must never stand in one (a call, a trap) are counted; an iteration is one logical vector, 16
 float32 or 8 float64 elements, on every instruction set.
 
@@ -100,29 +101,27 @@ def branch_target(instruction):
 
 def loops(functions, machine, fewest=FEWEST_PACKED):
     """The hot loops of an object's functions: innermost, with at least `fewest` packed operations."""
-    is_branch = X86_BRANCH if machine == "x86" else ARM_BRANCH
+    spans = {name: loop_spans(body, machine) for name, body in functions.items()}
     found = []
     for name, body in functions.items():
-        if not body:
-            continue
-        first = body[0].address
-        ranges = set()
-        for instruction in body:
-            if is_branch.match(instruction.name):
-                target = branch_target(instruction)
-                if target is not None and first <= target <= instruction.address:
-                    ranges.add((target, instruction.address))
-        by_start = {}
-        for start, end in ranges:  # several back edges to one head are one loop
-            by_start[start] = max(end, by_start.get(start, 0))
-        heads = sorted(by_start.items())
-        for start, end in heads:
-            if any(start < other < end and by_start[other] <= end for other, _ in heads):
+        for start, end in spans[name].items():
+            if any(start < other < end and spans[name][other] <= end for other in spans[name]):
                 continue
             loop = describe(name, [i for i in body if start <= i.address <= end], body, machine)
-            if loop.packed >= fewest:
+            if loop.packed >= fewest and not any(spans.get(callee) for callee in loop.calls):
                 found.append(loop)
     return found
+
+
+def loop_spans(body, machine):
+    """{head: last address} of a function's loops: several back edges to one head are one loop."""
+    is_branch = X86_BRANCH if machine == "x86" else ARM_BRANCH
+    spans = {}
+    for instruction in body:
+        target = branch_target(instruction) if is_branch.match(instruction.name) else None
+        if target is not None and body[0].address <= target <= instruction.address:
+            spans[target] = max(instruction.address, spans.get(target, 0))
+    return spans
 
 
 def describe(function, inside, body, machine):
@@ -135,7 +134,7 @@ def describe_x86(function, inside, body):
     for i in inside:
         widths.update(re.findall(r"%([xyz]mm)", i.operands))
         if X86_CALL.match(i.name):
-            calls.append(i.operands)
+            calls.append(callee(i))
         elif i.name == "ud2":
             traps.append("ud2")
         elif X86_BRANCH.match(i.name):
@@ -156,7 +155,7 @@ def describe_arm(function, inside, body):
     calls, traps, packed, spills, reloads = [], [], 0, 0, 0
     for i in inside:
         if ARM_CALL.match(i.name):
-            calls.append(i.operands)
+            calls.append(callee(i))
         elif i.name == "brk":
             traps.append("brk")
         elif ARM_BRANCH.match(i.name):
@@ -186,17 +185,18 @@ def hot_loops(isa):
 
 
 def called_by_kernels(isa):
-    """The names that an object's kernels call: each other's, C's.  Swift's runtime, which calls C's allocator and stays
-    unused, is not asked."""
-    names = set()
-    for function, body in disassemble(OBJECTS[isa], machine_of(isa)).items():
-        if function.startswith("$"):
-            names |= {callee(i) for i in body if (X86_CALL.match(i.name) or ARM_CALL.match(i.name)) and "@" in i.operands}
-    return sorted(names)
+    """The names outside the kernels that functions with a hot loop call."""
+    functions = disassemble(OBJECTS[isa], machine_of(isa))
+    hot = {loop.function for loop in hot_loops(isa)}
+    calls = (i for name in hot for i in functions[name] if X86_CALL.match(i.name) or ARM_CALL.match(i.name))
+    return sorted({name for name in map(callee, calls) if not re.match(r"\$e\d+Kernels", name)})
 
 
 def callee(call):
-    """The name of a relocated call's target, less the offset that the relocation adds."""
+    """The name of a call's target, less the offset that its relocation adds; its operands where it has no relocation."""
+    if "@" not in call.operands:
+        match = re.search(r"<([^+>]+)>", call.operands)
+        return match[1] if match else call.operands
     return re.sub(r"[-+]0x[0-9a-f]+$", "", call.operands.rpartition("@")[2]).removeprefix(".text.")
 
 
@@ -245,7 +245,7 @@ def summary():
             "median_spills": int(statistics.median(loop.spills for loop in found)),
             "executed_per_16": executed(isa),
             "most_spills": max(loop.spills for loop in found),
-            "calls_outside": [name for name in called_by_kernels(isa) if not name.startswith("$")],
+            "calls_outside": called_by_kernels(isa),
         })
     return rows
 
@@ -255,7 +255,7 @@ def main():
         if not path.exists():
             continue
         found = hot_loops(isa)
-        outside = [name for name in called_by_kernels(isa) if not name.startswith("$")]
+        outside = called_by_kernels(isa)
         print(f"\n{isa}: {len(found)} hot loops; its kernels call {', '.join(outside) or 'nothing'}")
         if "-v" in sys.argv:
             for loop in found:
