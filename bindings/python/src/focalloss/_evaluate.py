@@ -23,7 +23,7 @@ _NEEDS = {
     "grad_scale": GRAD | HESS | HESS_FULL,
     "hess_out": HESS | HESS_FULL,
     "hessian_scale": HESS | HESS_FULL,
-    "hessian_floor": HESS | HESS_FULL,
+    "hessian_floor": HESS,
 }
 
 # What goes into a field of its own name, as it is.

@@ -96,6 +96,8 @@ def softmax_focal_grad_hess(
     Other arguments and errors: see softmax_focal_loss.
     """
     every = {**options, "axis": axis, "ignore_index": ignore_index}
+    if full and hessian != "exact":
+        raise ValueError(f"full=True gives the exact Hessian; hessian is {hessian!r}")
     want = GRAD | (HESS_FULL if full else HESS)
     return evaluate(SOFTMAX_FAMILY, want, logits, targets, alpha, gamma, reduction, every, hessian)
 
