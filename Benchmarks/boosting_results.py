@@ -153,7 +153,7 @@ def over_tables(results):
     for method in METHODS:
         means = results[results.method == method][figures].mean()
         difference = wide[method] - wide[BASELINE]
-        p = "–" if method == BASELINE else f"{wilcoxon(difference).pvalue:.2f}"
+        p = "–" if method == BASELINE else f"{wilcoxon(difference).pvalue:.2g}"
         better, worse = (difference > 0.005).sum(), (difference < -0.005).sum()
         lines.append(f"| {method} | " + " | ".join(f"{means[f]:.3f}" for f in figures) + f" | {better} / {worse} ({p}) |")
     return "\n".join(lines)
@@ -176,7 +176,7 @@ def picture(results, path):
         right.scatter(ratio["right"][method][order], places, s=16, color=color)
     left.set_yticks(places, [f"{name}  ({wide.loc[name, BASELINE]:.2f})" for name in order], fontsize=8)
     left.set_xlabel("average precision, difference from log loss (its own in brackets)")
-    left.legend(fontsize=8, loc="lower right")
+    left.legend(fontsize=8, loc="upper left")
     right.axvline(1, color="0.6", linewidth=1)
     right.set_xscale("log")
     right.set_xlabel("mean probability / share of positives\nhollow: sigmoid, full: recovered")
@@ -195,7 +195,7 @@ def write_guide(results):
         if count != 1:
             raise SystemExit(f"{guide} has no place for the {name}")
     guide.write_text(text, encoding="utf-8")
-    picture(results, DOCS / "boosting_results.png")
+    picture(results, DOCS / "images" / "boosting_results.png")
 
 
 def main():
