@@ -97,20 +97,22 @@ static double fill_normal(struct maker *m) /* near enough: a sum of uniform numb
     return sum;
 }
 
-static double *doubles(struct maker *m, int64_t count, double low, double high)
+static void *filled(struct maker *m, int64_t count, int32_t dtype, enum call_use use, double low, double high)
 {
-    double *data = buffer(m, count, FOCAL_DTYPE_F64, CALL_INPUT);
+    void *data = buffer(m, count, dtype, use);
     for (int64_t i = 0; i < count; i++)
-        store(data, FOCAL_DTYPE_F64, i, low + (high - low) * fill_unit(m));
+        store(data, dtype, i, low + (high - low) * fill_unit(m));
     return data;
 }
 
 static void *numbers(struct maker *m, int64_t count, int32_t dtype, double low, double high)
 {
-    void *data = buffer(m, count, dtype, CALL_INPUT);
-    for (int64_t i = 0; i < count; i++)
-        store(data, dtype, i, low + (high - low) * fill_unit(m));
-    return data;
+    return filled(m, count, dtype, CALL_INPUT, low, high);
+}
+
+static double *doubles(struct maker *m, int64_t count, double low, double high)
+{
+    return filled(m, count, FOCAL_DTYPE_F64, CALL_INPUT, low, high);
 }
 
 /* ---- Arguments of the two families ------------------------------------------------------------------------------ */
@@ -277,11 +279,7 @@ static void make_weights(struct maker *m, int softmax)
 
 static void *output(struct maker *m, int64_t count, int32_t dtype)
 {
-    void *data = buffer(m, count, dtype, CALL_OUTPUT);
-    if (m->c->args.accumulate)
-        for (int64_t i = 0; i < count; i++)
-            store(data, dtype, i, fill_unit(m));
-    return data;
+    return m->c->args.accumulate ? filled(m, count, dtype, CALL_OUTPUT, 0, 1) : buffer(m, count, dtype, CALL_OUTPUT);
 }
 
 static void make_outputs(struct maker *m, int softmax)
@@ -307,8 +305,6 @@ static void make_outputs(struct maker *m, int softmax)
     if (wanted & 2 && !a->grad) {
         a->accumulate = !m->limits->simple && one_in(m->s, 8);
         a->grad = output(m, n, dtype);
-        if (a->accumulate) /* the others are written, not read */
-            a->accumulate = 1;
     }
     if (wanted & 4)
         a->hess = buffer(m, n, dtype, CALL_OUTPUT);
@@ -431,12 +427,8 @@ static void make_helper(struct maker *m)
     c->args.classes = k;
     switch (c->entry) {
     case CALL_SHARD_MERGE:
-        for (int i = 0; i < 6; i++) {
-            double low = i % 3 == 1 ? 1 : -5;
-            c->arrays[i] = doubles(m, n, low, 5);
-            if (i < 3)
-                c->buffers[c->buffer_count - 1].use = CALL_OUTPUT;
-        }
+        for (int i = 0; i < 6; i++) /* merged into the first three */
+            c->arrays[i] = filled(m, n, FOCAL_DTYPE_F64, i < 3 ? CALL_OUTPUT : CALL_INPUT, i % 3 == 1 ? 1 : -5, 5);
         break;
     case CALL_CLASS_BALANCED_WEIGHTS:
         c->arrays[0] = doubles(m, n, 0, 1000);

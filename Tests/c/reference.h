@@ -140,7 +140,11 @@ static inline struct jet reference_softmax(const double *z, const double *y, int
         if (y[t] != 0)
             total = jet_add(total, jet_scale(y[t] * a, rule == FOCAL_SOFT_MIXTURE ? reference_term(u, gamma) : loss));
     }
-    return rule == FOCAL_SOFT_MIXTURE ? total : jet_multiply(jet_power(jet_log(rest), gamma), total);
+    if (rule == FOCAL_SOFT_MIXTURE)
+        return total;
+    if (rest.v <= 0 && gamma > 0)
+        return jet_number(0); /* every class is a target */
+    return jet_multiply(jet_power(jet_log(rest), gamma), total);
 }
 
 /* ---- A whole call ------------------------------------------------------------------------------------------------ */
@@ -211,7 +215,7 @@ static inline int reference_element(const struct call *c, int64_t i, int64_t los
             continue;
         double got = reference_load(outputs[o].data, dtype, outputs[o].at);
         if (!reference_near(a, got, outputs[o].wanted, w.size)) {
-            snprintf(message, 200, "%s %s[%lld] is %.9g, the definition gives %.9g", call_name(c->entry), outputs[o].name,
+            snprintf(message, 200, "%s %s[%lld] is %.15g, the definition gives %.15g", call_name(c->entry), outputs[o].name,
                      (long long)outputs[o].at, got, outputs[o].wanted);
             return 0;
         }

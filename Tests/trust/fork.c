@@ -11,7 +11,7 @@ enum { WATCHDOG_SECONDS = 60, SIZE = 40000 };
 
 struct prepared {
     struct call call;
-    struct heap heap;
+    struct heap heap, before; /* before: the outputs as they were, for calls that also read them */
     uint64_t hash;
 };
 
@@ -19,12 +19,23 @@ static void prepare(struct prepared *p, enum call_entry entry, int32_t threads)
 {
     struct source s = {NULL, 0, 11};
     struct call_limits limits = {.elements = SIZE * 8, .exact = SIZE, .threads = threads, .simple = 1};
-    p->heap.used = 0;
+    p->heap.used = p->before.used = 0;
     call_make(&p->call, entry, &s, &limits, heap_take, &p->heap);
+    for (int b = 0; b < p->call.buffer_count; b++)
+        memcpy(heap_take(&p->before, p->call.buffers[b].bytes, CALL_OUTPUT), p->call.buffers[b].data, p->call.buffers[b].bytes);
+}
+
+static void forget(struct prepared *p)
+{
+    heap_free(&p->heap);
+    heap_free(&p->before);
 }
 
 static int computes_right(struct prepared *p)
 {
+    for (int b = 0; b < p->call.buffer_count; b++)
+        if (p->call.buffers[b].use == CALL_OUTPUT)
+            memcpy(p->call.buffers[b].data, p->before.blocks[b], p->call.buffers[b].bytes);
     int32_t status = call_run(&p->call);
     return (status == FOCAL_OK || status == FOCAL_ERROR_UNSUPPORTED) && call_hash(&p->call, 0) == p->hash;
 }
@@ -70,12 +81,12 @@ static void every_entry(void)
             prepare(&p, entry, 1); /* the truth: one thread, this process */
             call_run(&p.call);
             uint64_t truth = call_hash(&p.call, 0);
-            heap_free(&p.heap);
+            forget(&p);
             prepare(&p, entry, 4);
             p.hash = truth;
             family(&p);
             CHECK(computes_right(&p), "%s: the parent differs at last", call_name(entry));
-            heap_free(&p.heap);
+            forget(&p);
             forks += 2;
         }
     alarm(0);
@@ -109,7 +120,7 @@ static void during(void)
             prepare(&busy[t][entry], entry, 1);
             call_run(&busy[t][entry].call);
             busy[t][entry].hash = call_hash(&busy[t][entry].call, 0);
-            heap_free(&busy[t][entry].heap);
+            forget(&busy[t][entry]);
             prepare(&busy[t][entry], entry, 4);
         }
     for (int t = 0; t < 2; t++)
@@ -126,7 +137,7 @@ static void during(void)
         int result = outcome(child);
         CHECK(result == 0, "%s: a child forked during calls %s (%d)", call_name(entry),
               result > 100 ? "hung or crashed" : "computes another result", result);
-        heap_free(&mine.heap);
+        forget(&mine);
     }
     stop = 1;
     for (int t = 0; t < 2; t++)
@@ -134,7 +145,7 @@ static void during(void)
     alarm(0);
     for (int t = 0; t < 2; t++)
         for (int entry = 0; entry < CALL_ENTRIES; entry++)
-            heap_free(&busy[t][entry].heap);
+            forget(&busy[t][entry]);
     figure_sum("fork.during", forks);
     figure_sum("fork.calls_meanwhile", busy_calls[0] + busy_calls[1]);
 }
