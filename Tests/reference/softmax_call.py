@@ -103,8 +103,11 @@ def put_softmax(outputs, sample, place):
     numbers = [mp.nan] * probabilities.shape[1] if sample.unknown else sample.probabilities()
     for k, p in enumerate(numbers):
         outputs.put("probabilities", (o, k, i), p, p)
-    total = mp.nan if sample.unknown else sample.log_sum_exp()
-    outputs.put("log_sum_exp", place, total, total)
+    if sample.unknown:
+        outputs.put("log_sum_exp", place, mp.nan, 0)
+    else:
+        total, largest = sample.log_sum_exp(), max(sample.scores)
+        outputs.put("log_sum_exp", place, total, abs(largest) + abs(total - largest))
 
 
 def softmax(*, coordinates=None, **given):

@@ -35,7 +35,7 @@ def bounds_of(function, given):
         hess_full=hess,
         reduced_loss=terms(gamma, 4),
         probabilities=Bound("ulp", 4),
-        log_sum_exp=Bound("ulp", 4),
+        log_sum_exp=Bound("terms", 8),
     )
 
 

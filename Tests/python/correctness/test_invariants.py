@@ -70,6 +70,29 @@ def test_threads_do_not_matter(dtype, function, isa):
         assert all(result == results[0] for result in results[1:])
 
 
+TASK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)
+PARALLEL_FOR = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
+
+
+@pytest.mark.parametrize("function", ("focal_sigmoid", "focal_softmax"))
+def test_own_parallel_for(function, isa):
+    """A caller's parallel-for runs every task once, here backwards, and gives the same bits."""
+    counts = []
+
+    @PARALLEL_FOR
+    def backwards(context, count, task, task_context):
+        counts.append((context, count))
+        for index in reversed(range(count)):
+            TASK(task)(task_context, index)
+
+    given = large(function, points.FLOAT32, 2.0)
+    plain = hashed(call(function, OUTPUTS, **given))
+    address = ctypes.cast(backwards, ctypes.c_void_p).value
+    got = call(function, OUTPUTS, parallel_for=address, parallel_context=77, threads=4, **given)
+    assert hashed(got) == plain
+    assert counts and all(context == 77 and count > 1 for context, count in counts)
+
+
 def shifted(values, offset):
     """The same values at an address of any remainder, in bytes, by 64."""
     raw = np.zeros(values.nbytes + 128, np.uint8)
