@@ -40,14 +40,13 @@ class CustomBuildHook(BuildHookInterface):
             self.add_library(build_data)
 
     def add_sources(self, build_data: dict) -> None:
-        for name in SOURCES:
-            if (ROOT / name).exists():
-                build_data["force_include"][str(ROOT / name)] = name
+        build_data["force_include"].update({str(ROOT / name): name for name in SOURCES})
 
     def add_library(self, build_data: dict) -> None:
         arch = os.environ.get("FOCALLOSS_ARCH", platform.machine())
         self.stage = Path(tempfile.mkdtemp(prefix="focalloss-wheel-"))
         install(self.stage, arch)
+        shutil.copy(ROOT / "LICENSE", self.stage)
         build_data["force_include"][str(self.stage)] = "focalloss"
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-manylinux_2_{glibc(self.stage)}_{arch}"
