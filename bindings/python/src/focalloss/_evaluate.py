@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy
 
 from . import _abi, _arrays
+from ._abi import buffer_address
 from ._arrays import CODES, address, as_input, as_output, as_vector, dtype_code, expect_shape
 from ._call import SIGMOID, SOFTMAX, FocalLossError, choice, fill, run, run_reduced
 from ._options import SigmoidOptions, SoftmaxOptions
@@ -80,9 +81,12 @@ def _plain(want: int, logits, targets, alpha, gamma, reduction, hessian):
     if type(gamma) not in _NUMBERS or not (alpha is None or type(alpha) in _NUMBERS):
         return None
     args = _abi.new_args()
+    try:
+        args.scores, args.targets = buffer_address(logits), buffer_address(targets)
+    except (TypeError, ValueError, BufferError):  # read-only or empty
+        return None
     args.outer = logits.size
-    args.scores, args.score_dtype = address(logits), code
-    args.targets, args.target_dtype = address(targets), target_code
+    args.score_dtype, args.target_dtype = code, target_code
     args.gamma = gamma
     if alpha is not None:
         args.alpha = alpha
@@ -90,17 +94,17 @@ def _plain(want: int, logits, targets, alpha, gamma, reduction, hessian):
     loss = grad = hess = None
     if want & GRAD:
         grad = numpy.empty(shape, dtype)
-        args.grad = address(grad)
+        args.grad = buffer_address(grad)
     if want & HESS:
         hess = numpy.empty(shape, dtype)
-        args.hess, args.hessian = address(hess), choice("hessian", hessian)
+        args.hess, args.hessian = buffer_address(hess), choice("hessian", hessian)
         run(SIGMOID, args)
         return grad, hess
     if reduced:
         loss = run_reduced(SIGMOID, args)
     else:
         loss = numpy.empty(shape, dtype)
-        args.loss = address(loss)
+        args.loss = buffer_address(loss)
         run(SIGMOID, args)
     return (loss, grad) if want & GRAD else loss
 
