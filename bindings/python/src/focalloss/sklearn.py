@@ -74,13 +74,11 @@ def _encoded(y_true, labels) -> tuple:
 
 def _positive_column(proba, classes: int):
     """(n,) of the second class where there are two; (n, classes) otherwise."""
-    if proba.ndim == 1 and classes == 2:
-        return proba
-    if proba.ndim != 2 or proba.shape[1] != classes:
+    if proba.shape[1:] != (classes,) and not (proba.ndim == 1 and classes == 2):
         raise ValueError(f"y_proba has shape {proba.shape}; y_true and labels have {classes} classes")
     if proba.min(initial=0.0) < 0 or proba.max(initial=0.0) > 1:
         raise ValueError("y_proba holds values outside [0, 1]")
-    return numpy.ascontiguousarray(proba[:, 1] if classes == 2 else proba)
+    return numpy.ascontiguousarray(proba[:, 1] if classes == 2 and proba.ndim == 2 else proba)
 
 
 # ---- Estimator ----------------------------------------------------------------------------------------------------
@@ -134,9 +132,9 @@ class FocalLogisticRegression(ClassifierMixin, BaseEstimator):
         if len(self.classes_) < 2:
             raise ValueError(f"needs samples of at least 2 classes; y contains only one class, {self.classes_[0]!r}")
         weights = _check_sample_weight(sample_weight, X, dtype=numpy.float64, copy=True)
-        weights *= compute_class_weight(self.class_weight, classes=self.classes_, y=y, sample_weight=weights)[codes]
         if numpy.count_nonzero(numpy.bincount(codes, weights)) < 2:
             raise ValueError("needs samples of at least 2 classes; only one class has a weight above 0")
+        weights *= compute_class_weight(self.class_weight, classes=self.classes_, y=y, sample_weight=weights)[codes]
         problem = _Problem(X, codes.astype(numpy.int64), weights, self)
         limits = {"maxiter": self.max_iter, "gtol": self.tol, "ftol": 64 * numpy.finfo(float).eps, "maxls": 50}
         result = minimize(problem, problem.start(), jac=True, method="L-BFGS-B", options=limits)
