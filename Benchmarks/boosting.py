@@ -5,8 +5,8 @@
 
 Alone: gradient and Hessian of one round against the numpy objective of Imbalance-XGBoost and against the floor, copies of
 as many bytes.  Training: gamma 2, and gamma 0, whose trees are those of the library's own logistic or softmax objective,
-against that objective; other trees cost other times.  The floor is a custom objective that computes nothing: it returns
-gamma 0's first answer again and again.  All contenders of a record take turns in one process; the data are the same.
+against that objective as the floor; other trees cost other times.  All contenders of a record take turns in one process,
+on the same data.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import lightgbm
 import numpy
 import xgboost
 
+import stats
 from focalloss.lightgbm import FocalObjective as LightGBM
 from focalloss.xgboost import FocalObjective as XGBoost
 
@@ -43,8 +44,8 @@ def rare_events(rows, classes):
 # ---- Timing -------------------------------------------------------------------------------------------------------
 
 
-def interleaved(contenders, elements, repeats, width, threads=THREADS, calls=None):
-    """Nanoseconds an element of every contender, in turns: {name: quartiles}."""
+def interleaved(contenders, elements, repeats, threads=THREADS, calls=None, **about):
+    """Nanoseconds an element of every contender, in turns: {name: statistics}."""
     calls = calls or {name: calls_of(call) for name, call in contenders.items()}
     samples = {name: [] for name in contenders}
     for _ in range(repeats):
@@ -53,7 +54,8 @@ def interleaved(contenders, elements, repeats, width, threads=THREADS, calls=Non
             for _ in range(calls[name]):
                 call()
             samples[name].append((time.perf_counter_ns() - start) / calls[name] / elements)
-    return {name: quartiles(values, elements, width, threads) for name, values in samples.items()}
+    about = {"n": elements, "threads": threads, **about}
+    return {name: stats.summary(values, **about) for name, values in samples.items()}
 
 
 def calls_of(call):
@@ -64,15 +66,9 @@ def calls_of(call):
     return max(1, int(SAMPLE_SECONDS / (time.perf_counter() - start)))
 
 
-def quartiles(values, elements, width, threads):
-    low, first, median, third, high = (float(value) for value in numpy.percentile(values, [0, 25, 50, 75, 100]))
-    return {"n": elements, "threads": threads, "bytes": width, "rounds": len(values), "min": low, "q1": first,
-            "median": median, "q3": third, "max": high}
-
-
-def record(suite, title, threads, contenders, left_out=()):
+def record(title, threads, contenders, left_out=()):
     first = next(iter(contenders.values()))
-    return {"suite": suite, "title": title, "threads": threads, "n": first["n"], "contenders": contenders,
+    return {"suite": "boosting", "title": title, "threads": threads, "n": first["n"], "contenders": contenders,
             "left_out": dict(left_out)}
 
 
@@ -102,12 +98,12 @@ def objective_alone(X, y, repeats, threads):
     contenders = {"floor": floor, "ours": lambda: ours(margins, data)}
     left_out = {}
     if numpy_objective:
-        contenders["imbalance_xgboost"] = lambda: numpy_objective(margins, data)
+        contenders["numpy"] = lambda: numpy_objective(margins, data)
     else:
-        left_out["imbalance_xgboost"] = "not installed"
+        left_out["numpy"] = "imbalance-xgboost is not installed"
     title = f"gradient and Hessian of {len(y):,} rows, {threads} thread{'s' * (threads > 1)}"
-    rows = interleaved(contenders, len(y), repeats, 16, threads)
-    return record("boosting-objective", title, threads, rows, left_out.items())
+    rows = interleaved(contenders, len(y), repeats, threads, bytes=16)
+    return record(title, threads, rows, left_out.items())
 
 
 # ---- Within training ----------------------------------------------------------------------------------------------
@@ -140,19 +136,6 @@ def xgboost_trainers(X, y, rounds, objectives, classes):
     return {name: trainer(objective) for name, objective in objectives.items()}
 
 
-class Nothing:
-    """A custom objective that takes no time: it returns what another gave in the first round."""
-
-    def __init__(self, objective):
-        self.objective, self.answer = objective, None
-        self.start_score = objective.start_score
-
-    def __call__(self, margins, data):
-        if self.answer is None:
-            self.answer = self.objective(margins, data)
-        return self.answer
-
-
 LIBRARIES = {
     "LightGBM": (LightGBM, lightgbm_trainers, "binary", "multiclass"),
     "XGBoost": (XGBoost, xgboost_trainers, "binary:logistic", "multi:softprob"),
@@ -163,16 +146,15 @@ def training(library, X, y, classes, rounds, repeats):
     """Seconds of training turned into nanoseconds a row and round; the data set is built before."""
     kind, trainers, *built_in = LIBRARIES[library]
     num_class = None if classes == 2 else classes
-    same_trees = kind(gamma=0.0, num_class=num_class)
-    objectives = {"floor": Nothing(same_trees), "ours": kind(gamma=2.0, num_class=num_class), "ours/gamma=0": same_trees,
-                  "built_in": built_in[classes > 2]}
+    objectives = {"floor:builtin": built_in[classes > 2], "ours": kind(gamma=2.0, num_class=num_class),
+                  "ours/gamma=0": kind(gamma=0.0, num_class=num_class)}
     contenders = trainers(X, y, rounds, objectives, classes)
     for call in contenders.values():
         call()  # the first training of a data set builds what the others reuse
     kind_of = "logistic" if classes == 2 else f"softmax of {classes}"
     title = f"{library}, {len(y):,} rows, {FEATURES} features, {rounds} rounds, {kind_of}"
-    rows = interleaved(contenders, len(y) * rounds, repeats, None, calls=dict.fromkeys(contenders, 1))
-    return record("boosting-training", title, THREADS, rows)
+    rows = interleaved(contenders, len(y) * rounds, repeats, calls=dict.fromkeys(contenders, 1))
+    return record(title, THREADS, rows)
 
 
 def measure(rows=ROWS, rounds=ROUNDS, multiclass_rounds=MULTICLASS_ROUNDS, repeats=REPEATS):
@@ -187,13 +169,15 @@ def measure(rows=ROWS, rounds=ROUNDS, multiclass_rounds=MULTICLASS_ROUNDS, repea
         yield training(library, X, y, CLASSES, multiclass_rounds, repeats)
 
 
-def ratios(record):
-    """What the project promises: the numpy objective takes 20 times as long; training takes at most 1.1 of built in."""
-    rows = record["contenders"]
-    for other, ours in (("imbalance_xgboost", "ours"), ("ours", "built_in"), ("ours/gamma=0", "built_in")):
-        if other in rows and ours in rows:
-            values = [rows[other][a] / rows[ours][b] for a, b in (("median", "median"), ("q1", "q3"), ("q3", "q1"))]
-            yield f"{other} / {ours}", dict(zip(("median", "low", "high"), (round(value, 3) for value in values)))
+def ratios(result):
+    """What the project promises: the numpy objective takes 20 times as long; training at most 1.1 of the built-in's."""
+    rows = result["contenders"]
+    pairs = ("numpy", "ours"), ("ours", "floor:builtin"), ("ours/gamma=0", "floor:builtin")
+    for above, below in pairs:
+        if above in rows and below in rows:
+            each = sorted(a / b for a, b in zip(rows[above]["samples"], rows[below]["samples"]))
+            spread = {"median": stats.ratio(rows[above], rows[below]), "low": each[0], "high": each[-1]}
+            yield f"{above} / {below}", {name: round(value, 3) for name, value in spread.items()}
 
 
 def main():
