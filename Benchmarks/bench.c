@@ -312,11 +312,6 @@ static double undisturbed(contender *c) {
     }
 }
 
-static int compare(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* The first call shows whether a contender can run this here, the second how many calls fill a sample. */
 static int prepare(contender *c) {
     if (!select_isa(c) || !call(c)) {
@@ -341,20 +336,20 @@ static int time_all(int count) {
     return rounds;
 }
 
+/* Nanoseconds an element, in the order of the rounds. */
 static void report(int count, int rounds) {
-    printf("{\"rounds\": %d, \"contenders\": {", rounds);
+    printf("{");
     for (int i = 0; i < count; i++) {
-        contender *c = &all[i];
+        const contender *c = &all[i];
         const buffers *b = &c->buf;
         const double bytes = (double)(b->scores_bytes + b->targets_bytes + b->loss_bytes + b->grad_bytes + b->hess_bytes);
-        const double *s = c->samples;
-        qsort(c->samples, (size_t)rounds, sizeof *s, compare);
-        printf("%s\n  \"%s\": {\"n\": %zu, \"threads\": %d, \"bytes\": %.4f, \"min\": %.5f, \"q1\": %.5f, \"median\": %.5f, "
-               "\"q3\": %.5f, \"max\": %.5f, \"calls\": %lld, \"disturbed\": %d, \"loss\": %.9g}",
-               i ? "," : "", c->label, b->n, (int)c->threads, bytes / (double)b->n, s[0], s[rounds / 4], s[rounds / 2],
-               s[rounds * 3 / 4], s[rounds - 1], (long long)c->calls, c->disturbed, c->loss);
+        printf("%s\n  \"%s\": {\"n\": %zu, \"threads\": %d, \"bytes\": %.4f, \"calls\": %lld, \"disturbed\": %d, "
+               "\"loss\": %.9g, \"samples\": [",
+               i ? "," : "", c->label, b->n, (int)c->threads, bytes / (double)b->n, (long long)c->calls, c->disturbed, c->loss);
+        for (int r = 0; r < rounds; r++) printf("%s%.5g", r ? ", " : "", c->samples[r]);
+        printf("]}");
     }
-    printf("}}\n");
+    printf("}\n");
 }
 
 int main(int argc, char **argv) {

@@ -68,11 +68,11 @@ class Loop:
 
 def objdump(machine):
     """A disassembler for x86-64 ('x86') or 64-bit ARM ('arm') objects."""
-    names = ["llvm-objdump", "objdump"] if machine == "x86" else ["llvm-objdump", "aarch64-linux-gnu-objdump"]
+    names = ["llvm-objdump", "objdump"] if machine == "x86" else ["aarch64-linux-gnu-objdump", "objdump"]
     for name in names:
         if shutil.which(name):
             return name
-    raise FileNotFoundError(f"no disassembler: install binutils or LLVM ({', '.join(names)})")
+    raise FileNotFoundError(f"no disassembler: install binutils ({', '.join(names)})")
 
 
 @functools.cache

@@ -1,11 +1,12 @@
 """What the project promises of its speed, read off the measurements: the list of issues to come, as long as it is honest.
 
-A goal compares medians of contenders that were timed interleaved in one run.
+A goal compares contenders that were timed interleaved in one run, round by round.
 """
 
 import dataclasses
 
 import cases
+import stats
 
 BEST_C = ("avx2", "avx512")
 
@@ -35,7 +36,7 @@ def verdicts(records):
 
 def ratio(rows, above, below):
     if above in rows and below in rows:
-        return rows[above]["median"] / rows[below]["median"]
+        return stats.ratio(rows[above], rows[below])
     return None
 
 

@@ -5,6 +5,8 @@ import os
 import pathlib
 import subprocess
 
+import stats
+
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
 OUT = ROOT / "build" / "bench"
@@ -24,7 +26,4 @@ def measure(settings, contenders):
     done = subprocess.run([*command, *contenders], capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"bench failed ({done.returncode}): {done.stderr.strip()}")
-    result = json.loads(done.stdout)
-    for row in result["contenders"].values():
-        row["rounds"] = result["rounds"]
-    return result["contenders"]
+    return {name: stats.summary(row.pop("samples"), **row) for name, row in json.loads(done.stdout).items()}

@@ -5,6 +5,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
+import stats  # noqa: E402
 from labels import is_floor, is_ours, label  # noqa: E402
 
 OURS, FLOOR, C, TORCH, JAX, OTHER = "#d1495b", "#2f2f2f", "#30638e", "#e08e1b", "#2a9d6f", "#8d86a5"
@@ -127,12 +128,12 @@ def ratios(result, path):
     tallest = max(len(rows) for _, rows in panels)
     figure, axes = plt.subplots(1, len(panels), figsize=(7.2 * len(panels), 1.2 + 0.34 * tallest), squeeze=False)
     for axis, (title, rows) in zip(axes[0], panels):
-        ours = rows["ours"]["median"]
         ordered = sorted(rows.items(), key=lambda item: -item[1]["median"])
         names = [name for name, _ in ordered]
-        values = [row["median"] / ours for _, row in ordered]
-        errors = [[max(0, (row["median"] - row["q1"]) / ours) for _, row in ordered],
-                  [max(0, (row["q3"] - row["median"]) / ours) for _, row in ordered]]
+        values = [stats.ratio(row, rows["ours"]) for _, row in ordered]
+        ours = rows["ours"]["median"]
+        errors = [[(row["median"] - row["q1"]) / ours for _, row in ordered],
+                  [(row["q3"] - row["median"]) / ours for _, row in ordered]]
         axis.barh(range(len(names)), values, color=[colour(name) for name in names], height=0.68,
                   xerr=errors, error_kw={"lw": 0.9, "ecolor": "#444444"})
         axis.set_yticks(range(len(names)), [label(name) for name in names])
@@ -158,12 +159,12 @@ def fair(result, suite, wanted):
 
 def binary_panel(result):
     record = fair(result, "frameworks", lambda r: next(iter(r["contenders"].values()))["n"] == 1 << 24)
-    return record and (f"{record['title']}, {record['threads']} threads", record["contenders"])
+    return record and (record["title"], record["contenders"])
 
 
 def softmax_panel(result):
     record = fair(result, "frameworks-softmax", lambda r: "10k x 1000" in r["title"])
-    return record and (f"{record['title']}, {record['threads']} threads", record["contenders"])
+    return record and (record["title"], record["contenders"])
 
 
 def caption(result):

@@ -10,17 +10,19 @@ import shutil
 import sys
 
 import goals
+import stats
 import table
 from labels import is_floor, is_ours, label
 
 
 def losses(records):
-    """(case, contender, how many times faster than ours): medians of one run."""
+    """(case, contender, how many times faster than ours): in one run."""
     for record in records:
-        ours = table.our_time(record["contenders"])
+        ours = table.ours_of(record["contenders"])
         for name, row in record["contenders"].items():
-            if ours and not is_floor(name) and not is_ours(name) and row["median"] < ours:
-                yield record["title"] + table.allocator(record), label(name), ours / row["median"]
+            times = stats.ratio(ours, row) if ours and not is_floor(name) and not is_ours(name) else 0
+            if times > 1:
+                yield record["title"] + table.allocator(record), label(name), times
 
 
 def rows_of(cells):

@@ -5,6 +5,7 @@ import itertools
 from rich.table import Table
 
 import goals
+import stats
 from labels import is_floor, is_ours, label
 
 COLUMNS = ("", "ns an element", "quarter to quarter", "of the floor", "times ours")
@@ -16,21 +17,21 @@ def floor_of(rows, contender):
     return rows.get(f"floor/{options}") or rows.get("floor") or rows.get("floor:builtin")
 
 
-def our_time(rows):
+def ours_of(rows):
     """What the others are compared with: the fastest that is ours and has no options of its own."""
-    plain = [row["median"] for name, row in rows.items() if is_ours(name) and "/" not in name]
-    return min(plain, default=None)
+    plain = [row for name, row in rows.items() if is_ours(name) and "/" not in name]
+    return min(plain, key=lambda row: row["median"], default=None)
 
 
 def lines(record):
     """The rows of one case, fastest first: (style, cells)."""
-    rows, ours = record["contenders"], our_time(record["contenders"])
+    rows, ours = record["contenders"], ours_of(record["contenders"])
     for name, row in sorted(rows.items(), key=lambda item: item[1]["median"]):
         floor = floor_of(rows, name)
         if not floor:
             continue  # a figure without its floor is not shown
-        share = "" if is_floor(name) else f"{floor['median'] / row['median']:.2f}"
-        times = f"{row['median'] / ours:.2f}" if ours and not is_floor(name) else ""
+        share = "" if is_floor(name) else f"{stats.ratio(floor, row):.2f}"
+        times = f"{stats.ratio(row, ours):.2f}" if ours and not is_floor(name) else ""
         style = "bold" if is_ours(name) else "dim" if is_floor(name) else ""
         yield style, (label(name), number(row["median"]), f"{number(row['q1'])} - {number(row['q3'])}", share, times)
 

@@ -14,6 +14,7 @@ import time
 import warnings
 
 import frameworks
+import stats
 
 SAMPLE_NS = 2e6  # a sample is as many calls as fill this
 MOST_ROUNDS = 15
@@ -76,15 +77,11 @@ def time_case(case, threads):
             name = order[(i + turn) % len(order)]
             samples[name].append(sample(ready[name][0], calls[name]) / n)
     return {
-        "contenders": {name: statistics(values, n, threads, problem.bytes) for name, values in samples.items()},
+        "contenders": {
+            name: stats.summary(values, n=n, threads=threads, bytes=problem.bytes) for name, values in samples.items()
+        },
         "left_out": left_out,
     }
-
-
-def statistics(values, n, threads, width):
-    s = sorted(values)
-    quarters = {"min": s[0], "q1": s[len(s) // 4], "median": s[len(s) // 2], "q3": s[len(s) * 3 // 4], "max": s[-1]}
-    return {"n": n, "threads": threads, "bytes": width, "rounds": len(s), **quarters}
 
 
 def main():
