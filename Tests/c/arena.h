@@ -98,7 +98,7 @@ static void arena_fault(int signal)
 
 static inline void arena_catch_faults(void)
 {
-    struct sigaction action = {.sa_handler = arena_fault};
+    struct sigaction action = {.sa_handler = arena_fault, .sa_flags = SA_ONSTACK};
     sigaction(SIGSEGV, &action, NULL);
     sigaction(SIGBUS, &action, NULL);
 }

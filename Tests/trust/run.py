@@ -109,7 +109,7 @@ def run_once(promise, tier, chunk, chunks, log):
         words += promise.get("long_arguments", ["--long"])
         if chunks > 1:
             words += ["--chunk", str(chunk), "--chunks", str(chunks)]
-    limit = promise.get("seconds", 300) if tier == "short" else None
+    limit = promise.get("seconds", 900) if tier == "short" else None
     try:
         done = subprocess.run(words, cwd=ROOT, env=environment(promise), stdout=subprocess.PIPE, text=True,
                               errors="replace", stderr=None if tier == "long" else subprocess.STDOUT, timeout=limit)
