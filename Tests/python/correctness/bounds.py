@@ -38,8 +38,11 @@ def ulps(gamma):
 
 
 def terms(gamma, count=8):
-    """The bound where terms may cancel: Hessians, soft targets, probabilities."""
-    return Bound("terms", count if gamma in EXACT_GAMMAS else count + 2 * gamma)
+    """The same where terms may cancel (soft targets, probabilities): two eps of the terms for each unit.
+
+    The base of the power is itself computed there (1 - p_t, |y - p|), and its error counts gamma times.
+    """
+    return Bound("terms", count + 4 * gamma)
 
 
 HESSIAN = Bound("terms", 8)

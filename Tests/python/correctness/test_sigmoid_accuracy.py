@@ -80,8 +80,9 @@ def problem(row, dtype, gamma):
     scores = row.scores(dtype, 64 if row.targets is HARD else 16)
     targets = np.repeat(np.array(row.targets, np.float32), len(scores))
     scores = np.tile(scores, len(row.targets))
-    if row.options.get("soft_rule") == header.SOFT_QUALITY and gamma <= 1:  # |y - p|^g has no derivative at p = y
-        smooth = (scores != 0) | (targets != 0.5)
+    if row.options.get("soft_rule") == header.SOFT_QUALITY and gamma < 2:  # |y - p|^g has no second derivative at p = y
+        with np.errstate(over="ignore"):
+            smooth = ~(np.abs(targets - 1 / (1 + np.exp(-scores.astype(np.float64)))) < 1e-3) | (targets % 1 == 0)
         scores, targets = scores[smooth], targets[smooth]
     return dict(outer=len(scores), scores=scores, targets=targets, gamma=gamma, **row.options)
 
