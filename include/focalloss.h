@@ -33,8 +33,9 @@
  *             an error nothing has been written to any output.  No call prints, aborts, throws or allocates.
  *   Numbers   float32 loss and gradient lie within 4 ULP of the true value for gamma in {0, .5, 1, 1.5, 2, 3, 5} and
  *             4 + 2 gamma otherwise, over every finite logit (or within FLT_MIN absolutely); float64 likewise in its own
- *             ULP.  A Hessian lies within 8 eps of the sum of its terms' sizes.  bfloat16 and float16 scores are computed
- *             in float32 and rounded once, to nearest even.  See DERIVATIVES below for the formulas.
+ *             ULP.  A Hessian lies within 8 eps (FLT_EPSILON, DBL_EPSILON) of the sum of its terms' sizes, or within
+ *             FLT_MIN (1 + 2g + gL).  Weights, scales and upstream gradients add half an ULP each.  bfloat16 and float16
+ *             scores are computed in float32 and rounded once, to nearest even.  See DERIVATIVES below for the formulas.
  *   Bits      Results do not depend on the number of threads, on alignment, on where in a buffer an element stands or on
  *             the vector width: CPUs with FMA agree bit for bit.
  *   Memory    Only the stated buffers are touched.  Any alignment will do.  `grad` may be exactly `scores` (in place),
@@ -217,7 +218,7 @@ typedef struct focal_args {
     double label_smoothing;     /* [0] in [0, 1] */
 
     /* The loss */
-    double gamma;         /* [2] focusing parameter, >= 0; 0 is the cross-entropy */
+    double gamma;         /* [2] focusing parameter, in [0, 1e6]; 0 is the cross-entropy */
     const double *gammas; /* [NULL] classes values, by target class, instead of gamma  [focal_softmax with labels] */
     double alpha;         /* [FOCAL_ALPHA_OFF] sigmoid: weight of positives, in [0, 1]; negatives have 1 - alpha.
                              Softmax: weight of every class, >= 0 */

@@ -11,27 +11,106 @@
 #define FOCAL_INLINE static inline __attribute__((always_inline))
 #define FOCAL_VECTOR(type, count) type __attribute__((ext_vector_type(count)))
 
+/* Swift's own operators on SIMD types are loops over lanes until LLVM's last passes; these are vector code from the start. */
+#define FOCAL_LANES(name, scalar, integer, bits, count, fraction, bias)                                                       \
+    typedef FOCAL_VECTOR(scalar, count) focal_##name;                                                                         \
+    typedef FOCAL_VECTOR(integer, count) focal_mask_##name; /* all bits set, or none */                                       \
+    FOCAL_INLINE focal_##name focal_load_##name(const scalar *p) {                                                            \
+        focal_##name x;                                                                                                       \
+        __builtin_memcpy(&x, p, sizeof x);                                                                                    \
+        return x;                                                                                                             \
+    }                                                                                                                         \
+    FOCAL_INLINE void focal_store_##name(scalar *p, focal_##name x) { __builtin_memcpy(p, &x, sizeof x); }                    \
+    FOCAL_INLINE focal_##name focal_splat_##name(scalar x) { return (focal_##name)(x); }                                      \
+    FOCAL_INLINE focal_##name focal_add_##name(focal_##name a, focal_##name b) { return a + b; }                              \
+    FOCAL_INLINE focal_##name focal_subtract_##name(focal_##name a, focal_##name b) { return a - b; }                         \
+    FOCAL_INLINE focal_##name focal_multiply_##name(focal_##name a, focal_##name b) { return a * b; }                         \
+    FOCAL_INLINE focal_##name focal_divide_##name(focal_##name a, focal_##name b) { return a / b; }                           \
+    FOCAL_INLINE focal_##name focal_negate_##name(focal_##name a) { return -a; }                                              \
+    FOCAL_INLINE focal_##name focal_fma_##name(focal_##name a, focal_##name b, focal_##name c) {                              \
+        return __builtin_elementwise_fma(a, b, c);                                                                            \
+    }                                                                                                                         \
+    FOCAL_INLINE focal_##name focal_magnitude_##name(focal_##name a) { return __builtin_elementwise_abs(a); }                 \
+    FOCAL_INLINE focal_##name focal_root_##name(focal_##name a) { return __builtin_elementwise_sqrt(a); }                     \
+    FOCAL_INLINE focal_mask_##name focal_less_##name(focal_##name a, focal_##name b) { return a < b; }                        \
+    FOCAL_INLINE focal_mask_##name focal_equal_##name(focal_##name a, focal_##name b) { return a == b; }                      \
+    FOCAL_INLINE focal_mask_##name focal_negative_##name(focal_##name a) { return (focal_mask_##name)a < 0; }                 \
+    FOCAL_INLINE focal_##name focal_select_##name(focal_mask_##name m, focal_##name a, focal_##name b) { return m ? a : b; }  \
+    FOCAL_INLINE focal_mask_##name focal_and_##name(focal_mask_##name a, focal_mask_##name b) { return a & b; }               \
+    FOCAL_INLINE focal_mask_##name focal_not_##name(focal_mask_##name a) { return ~a; }                                       \
+    FOCAL_INLINE int32_t focal_any_##name(focal_mask_##name a) { return __builtin_reduce_or(a) < 0; }                         \
+    /* a with its sign changed where b's sign bit is set */                                                                   \
+    FOCAL_INLINE focal_##name focal_flip_##name(focal_##name a, focal_##name b) {                                             \
+        const focal_mask_##name sign = (focal_mask_##name)((bits)1 << (sizeof(scalar) * 8 - 1));                              \
+        return (focal_##name)((focal_mask_##name)a ^ ((focal_mask_##name)b & sign));                                          \
+    }                                                                                                                         \
+    /* a with its low half of bits cleared: products of two such are exact */                                                 \
+    FOCAL_INLINE focal_##name focal_upper_##name(focal_##name a) {                                                            \
+        return (focal_##name)((focal_mask_##name)a & -(focal_mask_##name)((bits)1 << ((fraction + 2) / 2)));                  \
+    }                                                                                                                         \
+    /* the number whose exponent field stands in a's low bits */                                                              \
+    FOCAL_INLINE focal_##name focal_power_##name(focal_##name a) {                                                            \
+        return (focal_##name)((FOCAL_VECTOR(bits, count))a << fraction);                                                      \
+    }
+
+FOCAL_LANES(f32x16, float, int32_t, uint32_t, 16, 23, 127)
+FOCAL_LANES(f64x8, double, int64_t, uint64_t, 8, 52, 1023)
+
+/* The parts of a positive normal double, for logarithms: the unbiased exponent, and the significand in [1, 2). */
+FOCAL_INLINE focal_f64x8 focal_exponent(focal_f64x8 a) {
+    return (focal_f64x8)((((focal_mask_f64x8)a >> 52)) | 0x4330000000000000) - (0x1p52 + 1023);
+}
+FOCAL_INLINE focal_f64x8 focal_significand(focal_f64x8 a) {
+    return (focal_f64x8)(((focal_mask_f64x8)a & 0x000FFFFFFFFFFFFF) | 0x3FF0000000000000);
+}
+
 typedef FOCAL_VECTOR(float, 8) focal_f32x8;
-typedef FOCAL_VECTOR(float, 16) focal_f32x16;
-typedef FOCAL_VECTOR(double, 8) focal_f64x8;
 typedef FOCAL_VECTOR(double, 16) focal_f64x16;
-typedef FOCAL_VECTOR(int32_t, 16) focal_i32x16;
-typedef FOCAL_VECTOR(int64_t, 8) focal_i64x8;
 typedef FOCAL_VECTOR(uint32_t, 16) focal_u32x16;
 typedef FOCAL_VECTOR(uint16_t, 16) focal_u16x16;
 
-FOCAL_INLINE focal_f32x16 focal_sqrt_f32(focal_f32x16 x) { return __builtin_elementwise_sqrt(x); }
-FOCAL_INLINE focal_f64x8 focal_sqrt_f64(focal_f64x8 x) { return __builtin_elementwise_sqrt(x); }
+/* Between the types. */
+FOCAL_INLINE focal_f64x8 focal_widen_f32x8(const float *p) {
+    focal_f32x8 x;
+    __builtin_memcpy(&x, p, sizeof x);
+    return __builtin_convertvector(x, focal_f64x8);
+}
+FOCAL_INLINE void focal_narrow_f64x8(float *p, focal_f64x8 x) {
+    focal_f32x8 y = __builtin_convertvector(x, focal_f32x8);
+    __builtin_memcpy(p, &y, sizeof y);
+}
+FOCAL_INLINE void focal_widen_f32x16(double *p, focal_f32x16 x) {
+    focal_f64x16 y = __builtin_convertvector(x, focal_f64x16);
+    __builtin_memcpy(p, &y, sizeof y);
+}
+FOCAL_INLINE focal_f32x16 focal_narrow_f64x16(const double *p) {
+    focal_f64x16 x;
+    __builtin_memcpy(&x, p, sizeof x);
+    return __builtin_convertvector(x, focal_f32x16);
+}
 
-FOCAL_INLINE int32_t focal_any_i32(focal_i32x16 mask) { return __builtin_reduce_or(mask) < 0; }
-FOCAL_INLINE int32_t focal_any_i64(focal_i64x8 mask) { return __builtin_reduce_or(mask) < 0; }
+/* sums + the lower eight lanes + the upper eight.  A zmm register in one piece first: LLVM would compute what is split here
+ * in two halves from the start. */
+FOCAL_INLINE focal_f64x8 focal_accumulate(focal_f64x8 sums, focal_f32x16 x) {
+#if defined(__AVX512F__)
+    __asm__("" : "+v"(x));
+#endif
+    sums += __builtin_convertvector(x.lo, focal_f64x8);
+    return sums + __builtin_convertvector(x.hi, focal_f64x8);
+}
 
-FOCAL_INLINE focal_f64x8 focal_widen_f32x8(focal_f32x8 x) { return __builtin_convertvector(x, focal_f64x8); }
-FOCAL_INLINE focal_f32x8 focal_narrow_f64x8(focal_f64x8 x) { return __builtin_convertvector(x, focal_f32x8); }
-FOCAL_INLINE focal_f64x16 focal_widen_f32x16(focal_f32x16 x) { return __builtin_convertvector(x, focal_f64x16); }
-FOCAL_INLINE focal_f32x16 focal_narrow_f64x16(focal_f64x16 x) { return __builtin_convertvector(x, focal_f32x16); }
-FOCAL_INLINE focal_f64x8 focal_widen_low(focal_f32x16 x) { return __builtin_convertvector(x.lo, focal_f64x8); }
-FOCAL_INLINE focal_f64x8 focal_widen_high(focal_f32x16 x) { return __builtin_convertvector(x.hi, focal_f64x8); }
+/* The sum and the maximum of the lanes: the upper half onto the lower, and again. */
+FOCAL_INLINE float focal_sum_f32x16(focal_f32x16 x) {
+    focal_f32x8 a = x.lo + x.hi;
+    FOCAL_VECTOR(float, 4) b = a.lo + a.hi;
+    return (b.x + b.z) + (b.y + b.w);
+}
+FOCAL_INLINE double focal_sum_f64x8(focal_f64x8 x) {
+    FOCAL_VECTOR(double, 4) a = x.lo + x.hi;
+    return (a.x + a.z) + (a.y + a.w);
+}
+FOCAL_INLINE float focal_largest_f32x16(focal_f32x16 x) { return __builtin_reduce_max(x); }
+FOCAL_INLINE double focal_largest_f64x8(focal_f64x8 x) { return __builtin_reduce_max(x); }
 
 /* Stores that pass the caches by; p is aligned to the vector. */
 FOCAL_INLINE void focal_stream_f32x16(void *p, focal_f32x16 x) { __builtin_nontemporal_store(x, (focal_f32x16 *)p); }

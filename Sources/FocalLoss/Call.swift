@@ -5,6 +5,8 @@ import CSystem
 /// The way every descriptor call goes: read, check, plan, survey, compute, report.
 enum Call {
     static func run(_ given: UnsafePointer<focal_args>?, _ family: Check.Family) -> Int32 {
+        let saved = focal_fp_enter()
+        defer { focal_fp_leave(saved) }
         do throws(Failure) {
             let args = try Arguments.read(given)
             try Check(args, family).run()
@@ -12,12 +14,10 @@ enum Call {
             var plan = Planner.plan(args, family)
             return withUnsafeMutablePointer(to: &plan) { plan in
                 var passage = Passage(plan: plan, kernels: kernels, family: family)
-                let saved = focal_fp_enter()
                 focal_with_frame(
                     { passage, frame in
                         passage.unsafelyUnwrapped.assumingMemoryBound(to: Passage.self).pointee.go(frame.unsafelyUnwrapped)
                     }, &passage)
-                focal_fp_leave(saved)
                 return passage.status
             }
         } catch {

@@ -164,7 +164,8 @@ struct Check {
         }
         try refuse(args.input != FOCAL_INPUT_LOGITS, "input must be logits for focal_softmax")
         try refuse(args.weight_layout != FOCAL_WEIGHTS_SAMPLE, "weight_layout must be SAMPLE for focal_softmax")
-        try refuse(args.pos_weights != nil || args.pos_weight != 1, "pos_weight is for focal_sigmoid")
+        try refuse(args.pos_weights != nil, "pos_weights is for focal_sigmoid")
+        try refuse(args.pos_weight != 1, "pos_weight is for focal_sigmoid")
         try refuse(args.neg_weight != 1, "neg_weight is for focal_sigmoid")
         try refuse(args.soft_rule == FOCAL_SOFT_QUALITY, "soft_rule QUALITY is for focal_sigmoid")
         try refuse(!labels && args.gammas != nil, "gammas needs labels")

@@ -100,7 +100,8 @@ enum Dispatch {
     /// The kernels in use.
     static func kernels() throws(Failure) -> focal_kernels {
         guard let level else {
-            throw Failure(FOCAL_ERROR_ISA).says("FOCALLOSS_ISA names an instruction set that this CPU or build lacks")
+            let name = getenv("FOCALLOSS_ISA").map { UnsafePointer($0) } ?? StaticString("").c
+            throw Failure(FOCAL_ERROR_ISA).says("FOCALLOSS_ISA is ", name, ", not one of ").says("", highest.upToHere, "")
         }
         var table = focal_kernels()
         level.fill(&table)

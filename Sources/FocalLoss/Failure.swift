@@ -73,3 +73,13 @@ extension Int32: Speakable {
 extension Double: Speakable {
     func speak(into failure: inout Failure) { failure.put(self) }
 }
+
+extension UnsafePointer<CChar>: Speakable {
+    func speak(into failure: inout Failure) {
+        var i = 0
+        while self[i] != 0 {
+            failure.put(byte: UInt8(bitPattern: self[i]))
+            i &+= 1
+        }
+    }
+}

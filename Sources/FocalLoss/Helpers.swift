@@ -5,6 +5,8 @@ import CSystem
 
 @_cdecl("focal_suggest_alpha") @implementation
 public func focal_suggest_alpha(_ positives: Double, _ negatives: Double, _ alpha: UnsafeMutablePointer<Double>!) -> Int32 {
+    let saved = focal_fp_enter()
+    defer { focal_fp_leave(saved) }
     guard let alpha else { return Failure(FOCAL_ERROR_NULL).says("alpha is NULL").status }
     guard positives >= 0, positives.isFinite else { return Helpers.bad("positives", positives) }
     guard negatives >= 0, negatives.isFinite, positives + negatives > 0 else { return Helpers.bad("negatives", negatives) }
@@ -17,6 +19,8 @@ public func focal_suggest_alpha(_ positives: Double, _ negatives: Double, _ alph
 public func focal_class_balanced_weights(
     _ counts: UnsafePointer<Double>!, _ classes: Int, _ beta: Double, _ weights: UnsafeMutablePointer<Double>!
 ) -> Int32 {
+    let saved = focal_fp_enter()
+    defer { focal_fp_leave(saved) }
     guard classes >= 0 else { return Failure(FOCAL_ERROR_SIZE).says("classes is ", Int64(classes), ", too large").status }
     guard let counts, let weights else {
         return classes == 0 ? FOCAL_OK : Failure(FOCAL_ERROR_NULL).says("counts or weights is NULL").status
@@ -39,6 +43,8 @@ public func focal_class_balanced_weights(
 
 @_cdecl("focal_prior_bias") @implementation
 public func focal_prior_bias(_ prior: Double, _ bias: UnsafeMutablePointer<Double>!) -> Int32 {
+    let saved = focal_fp_enter()
+    defer { focal_fp_leave(saved) }
     guard let bias else { return Failure(FOCAL_ERROR_NULL).says("bias is NULL").status }
     guard prior > 0, prior < 1 else { return Helpers.bad("prior", prior) }
     bias.pointee = Helpers.logit(prior)
@@ -49,6 +55,8 @@ public func focal_prior_bias(_ prior: Double, _ bias: UnsafeMutablePointer<Doubl
 public func focal_optimal_score(
     _ prior: Double, _ alpha: Double, _ gamma: Double, _ score: UnsafeMutablePointer<Double>!
 ) -> Int32 {
+    let saved = focal_fp_enter()
+    defer { focal_fp_leave(saved) }
     guard let score else { return Failure(FOCAL_ERROR_NULL).says("score is NULL").status }
     guard prior > 0, prior < 1 else { return Helpers.bad("prior", prior) }
     guard alpha == FOCAL_ALPHA_OFF || (alpha > 0 && alpha < 1) else { return Helpers.bad("alpha", alpha) }
@@ -73,6 +81,8 @@ public func focal_optimal_score(
 public func focal_posterior(
     _ scores: UnsafePointer<Double>!, _ n: Int, _ alpha: Double, _ gamma: Double, _ probabilities: UnsafeMutablePointer<Double>!
 ) -> Int32 {
+    let saved = focal_fp_enter()
+    defer { focal_fp_leave(saved) }
     guard n >= 0 else { return Failure(FOCAL_ERROR_SIZE).says("n is too large").status }
     guard let scores, let probabilities else {
         return n == 0 ? FOCAL_OK : Failure(FOCAL_ERROR_NULL).says("scores or probabilities is NULL").status
@@ -94,6 +104,8 @@ public func focal_softmax_posterior(
     _ scores: UnsafePointer<Double>!, _ n: Int, _ classes: Int, _ alphas: UnsafePointer<Double>!, _ gamma: Double,
     _ probabilities: UnsafeMutablePointer<Double>!
 ) -> Int32 {
+    let saved = focal_fp_enter()
+    defer { focal_fp_leave(saved) }
     guard n >= 0, classes >= 1, Int64(n).times(Int64(classes)) != nil else {
         return Failure(FOCAL_ERROR_SIZE).says("n x classes is negative or overflows").status
     }

@@ -51,7 +51,7 @@ public func focal_set_isa(_ isa: UnsafePointer<CChar>!) -> Int32 {
         return FOCAL_OK
     }
     guard let level = Dispatch.named(isa) else {
-        return Failure(FOCAL_ERROR_ISA).says("isa is not one of ", Dispatch.highest.upToHere, "").status
+        return Failure(FOCAL_ERROR_ISA).says("isa is ", isa, ", not one of ").says("", Dispatch.highest.upToHere, "").status
     }
     Dispatch.set(level)
     return FOCAL_OK

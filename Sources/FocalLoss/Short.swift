@@ -1,5 +1,6 @@
 import CFocalLoss
 import CKernels
+import CSystem
 
 /// The short functions: descriptors filled from a few arguments.
 enum Short {
@@ -53,8 +54,9 @@ enum Short {
         _ given: focal_args, _ family: Check.Family, _ loss: UnsafeMutablePointer<Scalar>
     ) -> Int32 {
         var args = given, value = 0.0
-        // One value of the caller's type at `loss` is an output like any other: it may overlap nothing.
-        args.loss = nil
+        // The rounding to the caller's type is part of the call, so it happens in the call's floating-point environment.
+        let saved = focal_fp_enter()
+        defer { focal_fp_leave(saved) }
         return withUnsafeMutablePointer(to: &value) { value in
             args.reduced_loss = value
             let status = call(args, family)

@@ -9,6 +9,7 @@ struct Careful {
         var score: F64x8
         var target: F64x8
         var smoothed: F64x8
+        var smoothedRest: F64x8  // 1 - smoothed, without that subtraction's error
         var positiveAlpha: F64x8
         var negativeAlpha: F64x8
         var positiveWeight: F64x8
@@ -37,18 +38,22 @@ struct Careful {
 
         @inline(__always) init(logit z: F64x8) {
             let e = Exponential.negative(-z.magnitude)
-            let m = Margin(size: z.magnitude, right: z.isPositive, e: e)
+            let m = Margin(size: z.magnitude, wrong: z.isNegative, e: e)
             let (p, q) = (m.p, m.q.hi)
             let pq = p * q
             let bend = pq * (q - p)
+            // Finite, so that products with a modulator's derivative of 0 stay 0.
+            let size = z.magnitude.atMost(F64x8(Double.greatestFiniteMagnitude))
             self.p = Jet(p, pq, bend)
             self.q = Jet(q, -pq, -bend)
-            logP = Jet(m.finiteLoss, -q, pq)
-            logQ = Jet(m.log1p + F64x8.select(z.isPositive, m.size, F64x8.zero), p, pq)
+            logP = Jet(m.log1p + F64x8.select(z.isNegative, size, F64x8.zero), -q, pq)
+            logQ = Jet(m.log1p + F64x8.select(z.isNegative, F64x8.zero, size), p, pq)
         }
 
-        @inline(__always) init(probability p: F64x8) {
-            let q = F64x8.one - p
+        /// Probabilities of 0 and 1 stand in as 1e-140, whose square's inverse is still finite; `atEnds` restores the limits.
+        @inline(__always) init(probability given: F64x8) {
+            let least = F64x8(1e-140)
+            let p = given.atLeast(least), q = (F64x8.one - given).atLeast(least)
             let (ip, iq) = (F64x8.one / p, F64x8.one / q)
             self.p = Jet(p, F64x8.one, F64x8.zero)
             self.q = Jet(q, -F64x8.one, F64x8.zero)
@@ -57,19 +62,35 @@ struct Careful {
         }
     }
 
-    @inline(__always) func value(_ element: Element) -> Value {
+    @inline(never) func value(_ element: Element) -> Value {
         let args = plan.pointee.args
-        if args.input == FOCAL_INPUT_LOGITS { return soft(element, Basis(logit: element.score)) }
+        if args.input == FOCAL_INPUT_LOGITS {
+            var value = soft(element, Basis(logit: element.score))
+            let isInfinite = F64x8.and(element.score.magnitude == F64x8(Double.infinity), F64x8.zero < value.loss)
+            value.loss = F64x8.select(isInfinite, F64x8(Double.infinity), value.loss)
+            return value
+        }
         let clip = F64x8(args.clip)
         let p = element.score.atLeast(clip).atMost(F64x8.one - clip)
+        let isInside = p == element.score
         var element = element
-        let outside = p.magnitude == element.score.magnitude
         element.score = p
         let isHard = hardMask(element)
-        var value = Value.select(isHard, hardProbability(element), soft(element, Basis(probability: p)))
-        value.grad = F64x8.select(outside, value.grad, F64x8.zero)
-        value.hess = F64x8.select(outside, value.hess, F64x8.zero)
+        var value = Value.select(isHard, hardProbability(element), atEnds(soft(element, Basis(probability: p)), p))
+        value.grad = F64x8.select(isInside, value.grad, F64x8.zero)
+        value.hess = F64x8.select(isInside, value.hess, F64x8.zero)
         return value
+    }
+
+    /// At p = 0 and p = 1 what has grown beyond bounds is infinite.
+    @inline(__always) private func atEnds(_ value: Value, _ p: F64x8) -> Value {
+        let isEnd = p * (F64x8.one - p) == F64x8.zero
+        func limit(_ x: F64x8, beyond bound: Double) -> F64x8 {
+            let infinite = F64x8(Double.infinity).flippingSign(where: x)
+            return F64x8.select(F64x8.and(isEnd, F64x8(bound) < x.magnitude), infinite, x)
+        }
+        return Value(
+            loss: limit(value.loss, beyond: 1), grad: limit(value.grad, beyond: 1e60), hess: limit(value.hess, beyond: 1e60))
     }
 
     @inline(__always) private func hardMask(_ element: Element) -> F64x8.Mask {
@@ -92,15 +113,16 @@ struct Careful {
         let a = F64x8.select(
             isPositive, element.positiveAlpha * element.positiveWeight, element.negativeAlpha * element.negativeWeight)
         let logT = Logarithm.negative(t, complement: q)
-        let ratio = F64x8.select(q == F64x8.zero, F64x8.one, logT / q)
-        let w = gamma == 0 ? F64x8.one : F64x8.select(q == F64x8.zero, q, Power.of(q.atLeast(F64x8(1e-300)), gamma))
+        let isExact = q == F64x8.zero, isLost = t == F64x8.zero
+        let ratio = F64x8.select(isExact, F64x8.one, logT / q)
+        let base = F64x8.select(isExact, F64x8.one, q)
+        let w = gamma == 0 ? F64x8.one : F64x8.select(isExact, q, Power.of(base, gamma))
         let inverse = F64x8.one / t
-        let slope = -(w * (g * ratio + inverse))
-        let curvature =
-            gamma == 0
-            ? inverse * inverse
-            : Power.of(q.atLeast(F64x8(1e-300)), gamma - 1)
-                * (F64x8(gamma * (gamma - 1)) * ratio + F64x8(2 * gamma) * inverse + q * inverse * inverse)
+        let slope = gamma == 0 ? -inverse : -(w * (g * ratio + inverse))
+        let atExact = F64x8(gamma < 1 ? Double.infinity : gamma == 1 ? 1 : 0)
+        let bend = F64x8(gamma * (gamma - 1)) * ratio + F64x8(2 * gamma) * inverse + q * inverse * inverse
+        let curved = F64x8.select(isExact, atExact, Power.of(base, gamma - 1)) * bend
+        let curvature = gamma == 0 ? inverse * inverse : F64x8.select(isLost, F64x8(Double.infinity), curved)
         return Value(loss: a * w * logT, grad: F64x8.select(isPositive, a * slope, -(a * slope)), hess: a * curvature)
     }
 
@@ -112,14 +134,16 @@ struct Careful {
         case FOCAL_SOFT_MIXTURE:
             // The two hard losses, each with its own cross-entropy; smoothing by the CE rule reaches inside both.
             let e = plan.pointee.args.smoothing_rule == FOCAL_SMOOTHING_CE ? plan.pointee.args.label_smoothing / 2 : 0
-            return branch(element, basis, alpha: y * element.positiveAlpha, basis.q, target: F64x8(1 - e))
-                + branch(element, basis, alpha: rest * element.negativeAlpha, basis.p, target: F64x8(e))
+            return branch(element, basis, alpha: y * element.positiveAlpha, basis.q, F64x8(1 - e), F64x8(e))
+                + branch(element, basis, alpha: rest * element.negativeAlpha, basis.p, F64x8(e), F64x8(1 - e))
         case FOCAL_SOFT_QUALITY:
-            let distance = Jet(basis.p.value - y, basis.p.first, basis.p.second).magnitude
-            return branch(element, basis, alpha: alpha(element), distance, target: element.smoothed)
+            // p - y without cancellation where either is near 1.
+            let distance = rest * basis.p.value - y * basis.q.value
+            let modulator = Jet(distance, basis.p.first, basis.p.second).magnitude
+            return branch(element, basis, alpha: alpha(element), modulator, element.smoothed, element.smoothedRest)
         default:
-            return branch(
-                element, basis, alpha: alpha(element), y * basis.q + rest * basis.p, target: element.smoothed)
+            let modulator = y * basis.q + rest * basis.p
+            return branch(element, basis, alpha: alpha(element), modulator, element.smoothed, element.smoothedRest)
         }
     }
 
@@ -127,12 +151,12 @@ struct Careful {
         element.target * element.positiveAlpha + (F64x8.one - element.target) * element.negativeAlpha
     }
 
-    @inline(__always) private func branch(
-        _ element: Element, _ basis: Basis, alpha: F64x8, _ modulator: Jet, target: F64x8
+    @inline(never) private func branch(
+        _ element: Element, _ basis: Basis, alpha: F64x8, _ modulator: Jet, _ target: F64x8, _ rest: F64x8
     ) -> Value {
         let args = plan.pointee.args
         let positive = target * element.positiveWeight
-        let negative = (F64x8.one - target) * element.negativeWeight
+        let negative = rest * element.negativeWeight
         // 0 times an infinite logarithm is 0 here: the term is absent.
         let entropy = Careful.weighted(positive, basis.logP) + Careful.weighted(negative, basis.logQ)
         let product = modulator.power(args.gamma) * entropy

@@ -1,7 +1,7 @@
 import CKernels
 
 /// Brings a block's elements to `Careful`, eight at a time, and its values back into the scratch.
-struct CarefulBlock<V: Lanes>: TargetWork {
+struct CarefulBlock<V: Lanes> {
     let plan: Plan
     let scratch: Scratch<V>
     let start: Int
@@ -10,35 +10,32 @@ struct CarefulBlock<V: Lanes>: TargetWork {
     let onlySoft: Bool
 
     func run() {
-        plan.pointee.isLabels
-            ? run(labels: plan.pointee.args.target_dtype) : run(dtype: plan.pointee.args.target_dtype)
-    }
-
-    func run<T: Target>(_: T.Type) {
+        let targets = TargetReader(plan)
         var i = 0
         while i < count {
             let lanes = min(8, count &- i)
-            if !onlySoft || anySoft(T.self, i, lanes) { eight(T.self, i, lanes) }
+            if !onlySoft || anySoft(targets, i, lanes) { eight(targets, i, lanes) }
             i &+= 8
         }
     }
 
-    @inline(__always) private func anySoft<T: Target>(_: T.Type, _ first: Int, _ lanes: Int) -> Bool {
-        let targets = plan.pointee.args.targets.unsafelyUnwrapped
-        for lane in 0..<lanes where !T.isHard(T.at(targets, start &+ first &+ lane)) { return true }
+    private func anySoft(_ targets: TargetReader, _ first: Int, _ lanes: Int) -> Bool {
+        for lane in 0..<lanes where isSoft(targets.value(start &+ first &+ lane)) { return true }
         return false
     }
 
-    @inline(__always) private func eight<T: Target>(_: T.Type, _ first: Int, _ lanes: Int) {
+    private func isSoft(_ target: Double) -> Bool { target != 0 && target != 1 }
+
+    private func eight(_ targets: TargetReader, _ first: Int, _ lanes: Int) {
         let args = plan.pointee.args
-        var scores = SIMD8<Double>(repeating: 0.5), targets = SIMD8<Double>()
+        var scores = SIMD8<Double>(repeating: 0.5), hard = SIMD8<Double>()
         var alpha = SIMD8<Double>(repeating: 1), beta = SIMD8<Double>(repeating: 1)
         var positive = SIMD8<Double>(), negative = SIMD8<Double>(), weight = SIMD8<Double>()
         for lane in 0..<lanes {
             let i = first &+ lane
             let place = Place(plan, start &+ i)
             scores[lane] = Double(scratch.scores[i])
-            targets[lane] = target(T.self, start &+ i, place)
+            hard[lane] = target(targets, start &+ i, place)
             let a = args.alphas.map { $0[place.klass] } ?? args.alpha
             if a != FOCAL_ALPHA_OFF { (alpha[lane], beta[lane]) = (a, 1 - a) }
             positive[lane] = args.pos_weights.map { $0[place.klass] } ?? args.pos_weight
@@ -46,18 +43,18 @@ struct CarefulBlock<V: Lanes>: TargetWork {
             weight[lane] = sampleWeight(place, start &+ i, i)
         }
         let e = args.label_smoothing
-        let smoothed = targets * (1 - e) + e / 2
+        let smoothed = hard * (1 - e) + e / 2
+        let smoothedRest = (1 - hard) * (1 - e) + e / 2
         let element = Careful.Element(
-            score: F64x8(scores), target: F64x8(args.smoothing_rule == FOCAL_SMOOTHING_CE ? targets : smoothed),
-            smoothed: F64x8(smoothed), positiveAlpha: F64x8(alpha), negativeAlpha: F64x8(beta),
+            score: F64x8(scores), target: F64x8(args.smoothing_rule == FOCAL_SMOOTHING_CE ? hard : smoothed),
+            smoothed: F64x8(smoothed), smoothedRest: F64x8(smoothedRest), positiveAlpha: F64x8(alpha), negativeAlpha: F64x8(beta),
             positiveWeight: F64x8(positive), negativeWeight: F64x8(negative))
-        put(T.self, Careful(plan: plan).value(element), weight, first, lanes)
+        put(targets, Careful(plan: plan).value(element), weight, first, lanes)
     }
 
-    @inline(__always) private func target<T: Target>(_: T.Type, _ element: Int, _ place: Place) -> Double {
-        let targets = plan.pointee.args.targets.unsafelyUnwrapped
-        if plan.pointee.isLabels { return T.label(T.at(targets, place.sample)) == Int64(place.klass) ? 1 : 0 }
-        return T.value(T.at(targets, element))
+    private func target(_ targets: TargetReader, _ element: Int, _ place: Place) -> Double {
+        if plan.pointee.isLabels { return plan.pointee.isPositive(place.klass, targets.label(place.sample)) ? 1 : 0 }
+        return targets.value(element)
     }
 
     /// Sample and class weight; 0 for an ignored element, whose score the stage before has set to 0.
@@ -68,14 +65,13 @@ struct CarefulBlock<V: Lanes>: TargetWork {
             * (plan.pointee.args.class_weights.map { $0[place.klass] } ?? 1)
     }
 
-    @inline(__always) private func put<T: Target>(
-        _: T.Type, _ value: Careful.Value, _ weight: SIMD8<Double>, _ first: Int, _ lanes: Int
+    private func put(
+        _ targets: TargetReader, _ value: Careful.Value, _ weight: SIMD8<Double>, _ first: Int, _ lanes: Int
     ) {
         let args = plan.pointee.args
-        let targets = args.targets.unsafelyUnwrapped
         for lane in 0..<lanes {
             let i = first &+ lane
-            if onlySoft && T.isHard(T.at(targets, start &+ i)) { continue }
+            if onlySoft && !isSoft(targets.value(start &+ i)) { continue }
             let w = weight[lane]
             let hess = args.hessian == FOCAL_HESSIAN_ABSOLUTE ? value.hess.v[lane].magnitude : value.hess.v[lane]
             scratch.loss[i] = w == 0 ? 0 : V.Scalar(w * value.loss.v[lane])

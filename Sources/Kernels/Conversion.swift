@@ -61,55 +61,49 @@ enum Conversion {
 }
 
 enum SingleFromF32: Convertible {
-    @inline(__always) static var size: Int { 4 }
-    @inline(__always) static func load(_ p: UnsafeRawPointer) -> F32x16 { F32x16(p.loadUnaligned(as: SIMD16<Float>.self)) }
-    @inline(__always) static func store(_ v: F32x16, _ p: UnsafeMutableRawPointer) { p.storeBytes(of: v.v, as: SIMD16<Float>.self) }
-    @inline(__always) static func stream(_ v: F32x16, _ p: UnsafeMutableRawPointer) { focal_stream_f32x16(p, v.v) }
+    @_transparent static var size: Int { 4 }
+    @_transparent static func load(_ p: UnsafeRawPointer) -> F32x16 { F32x16(loading: p.assumingMemoryBound(to: Float.self)) }
+    @_transparent static func store(_ v: F32x16, _ p: UnsafeMutableRawPointer) { v.store(to: p.assumingMemoryBound(to: Float.self)) }
+    @_transparent static func stream(_ v: F32x16, _ p: UnsafeMutableRawPointer) { focal_stream_f32x16(p, v.v) }
 }
 
 enum SingleFromF64: Convertible {
-    @inline(__always) static var size: Int { 8 }
-    @inline(__always) static func load(_ p: UnsafeRawPointer) -> F32x16 {
-        F32x16(focal_narrow_f64x16(p.loadUnaligned(as: SIMD16<Double>.self)))
-    }
-    @inline(__always) static func store(_ v: F32x16, _ p: UnsafeMutableRawPointer) {
-        p.storeBytes(of: focal_widen_f32x16(v.v), as: SIMD16<Double>.self)
-    }
-    @inline(__always) static func stream(_ v: F32x16, _ p: UnsafeMutableRawPointer) { store(v, p) }
+    @_transparent static var size: Int { 8 }
+    @_transparent static func load(_ p: UnsafeRawPointer) -> F32x16 { F32x16(narrowing: p.assumingMemoryBound(to: Double.self)) }
+    @_transparent static func store(_ v: F32x16, _ p: UnsafeMutableRawPointer) { v.widen(to: p.assumingMemoryBound(to: Double.self)) }
+    @_transparent static func stream(_ v: F32x16, _ p: UnsafeMutableRawPointer) { store(v, p) }
 }
 
 /// bfloat16: the upper half of a float, rounded to nearest even.
 enum SingleFromBF16: Convertible {
     @inline(__always) static var size: Int { 2 }
-    @inline(__always) static func load(_ p: UnsafeRawPointer) -> F32x16 { F32x16(focal_load_bf16(p)) }
-    @inline(__always) static func store(_ v: F32x16, _ p: UnsafeMutableRawPointer) { focal_store_bf16(p, v.v) }
-    @inline(__always) static func stream(_ v: F32x16, _ p: UnsafeMutableRawPointer) { store(v, p) }
+    @_transparent static func load(_ p: UnsafeRawPointer) -> F32x16 { F32x16(focal_load_bf16(p)) }
+    @_transparent static func store(_ v: F32x16, _ p: UnsafeMutableRawPointer) { focal_store_bf16(p, v.v) }
+    @_transparent static func stream(_ v: F32x16, _ p: UnsafeMutableRawPointer) { store(v, p) }
 }
 
 /// IEEE binary16, by hardware where the instruction set has it.
 enum SingleFromF16: Convertible {
     @inline(__always) static var size: Int { 2 }
-    @inline(__always) static func load(_ p: UnsafeRawPointer) -> F32x16 { F32x16(focal_load_f16(p)) }
-    @inline(__always) static func store(_ v: F32x16, _ p: UnsafeMutableRawPointer) { focal_store_f16(p, v.v) }
-    @inline(__always) static func stream(_ v: F32x16, _ p: UnsafeMutableRawPointer) { store(v, p) }
+    @_transparent static func load(_ p: UnsafeRawPointer) -> F32x16 { F32x16(focal_load_f16(p)) }
+    @_transparent static func store(_ v: F32x16, _ p: UnsafeMutableRawPointer) { focal_store_f16(p, v.v) }
+    @_transparent static func stream(_ v: F32x16, _ p: UnsafeMutableRawPointer) { store(v, p) }
 }
 
 enum DoubleFromF64: Convertible {
-    @inline(__always) static var size: Int { 8 }
-    @inline(__always) static func load(_ p: UnsafeRawPointer) -> F64x8 { F64x8(p.loadUnaligned(as: SIMD8<Double>.self)) }
-    @inline(__always) static func store(_ v: F64x8, _ p: UnsafeMutableRawPointer) { p.storeBytes(of: v.v, as: SIMD8<Double>.self) }
-    @inline(__always) static func stream(_ v: F64x8, _ p: UnsafeMutableRawPointer) { focal_stream_f64x8(p, v.v) }
+    @_transparent static var size: Int { 8 }
+    @_transparent static func load(_ p: UnsafeRawPointer) -> F64x8 { F64x8(loading: p.assumingMemoryBound(to: Double.self)) }
+    @_transparent static func store(_ v: F64x8, _ p: UnsafeMutableRawPointer) { v.store(to: p.assumingMemoryBound(to: Double.self)) }
+    @_transparent static func stream(_ v: F64x8, _ p: UnsafeMutableRawPointer) { focal_stream_f64x8(p, v.v) }
 }
 
 enum DoubleFromF32: Convertible {
-    @inline(__always) static var size: Int { 4 }
-    @inline(__always) static func load(_ p: UnsafeRawPointer) -> F64x8 {
-        F64x8(focal_widen_f32x8(p.loadUnaligned(as: SIMD8<Float>.self)))
+    @_transparent static var size: Int { 4 }
+    @_transparent static func load(_ p: UnsafeRawPointer) -> F64x8 { F64x8(focal_widen_f32x8(p.assumingMemoryBound(to: Float.self))) }
+    @_transparent static func store(_ v: F64x8, _ p: UnsafeMutableRawPointer) {
+        focal_narrow_f64x8(p.assumingMemoryBound(to: Float.self), v.v)
     }
-    @inline(__always) static func store(_ v: F64x8, _ p: UnsafeMutableRawPointer) {
-        p.storeBytes(of: focal_narrow_f64x8(v.v), as: SIMD8<Float>.self)
-    }
-    @inline(__always) static func stream(_ v: F64x8, _ p: UnsafeMutableRawPointer) { store(v, p) }
+    @_transparent static func stream(_ v: F64x8, _ p: UnsafeMutableRawPointer) { store(v, p) }
 }
 
 extension F32x16 {

@@ -32,7 +32,7 @@ enum Logarithm {
 extension F32x16 {
     /// log(1 + e) for e in [0, 1], given 1 / (1 + e) rounded: e - e^2 / 2 + ..., relative error below 2^-23.5.
     @_transparent static func log1p(_ e: Pair<Self>, reciprocal: Self) -> Self {
-        let tail = Polynomial.degree9(
+        let tail = Polynomial.horner9(
             e.hi, -0x1p-1, 0x1.55553p-2, -0x1.fff39cp-3, 0x1.98e11cp-3, -0x1.4ff538p-3, 0x1.0d21acp-3, -0x1.7d99d4p-4,
             0x1.a1ed8p-5, -0x1.2828dap-6, 0x1.88c46p-9)
         return e.hi + (e.hi * e.hi).times(tail, plus: e.lo * reciprocal)

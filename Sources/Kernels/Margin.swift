@@ -6,8 +6,8 @@ import CKernels
 ///
 /// All come from e = exp(-|u|), never from 1 - p, so that none loses digits at either end.
 struct Margin<V: Lanes> {
-    /// Where the score is on the target's side, u >= 0.
-    let right: V.Mask
+    /// Where the score is on the other side, u < 0.
+    let wrong: V.Mask
     let size: V  // |u|, bounded
     let log1p: V  // log(1 + e)
     let p: V
@@ -17,37 +17,41 @@ struct Margin<V: Lanes> {
     let finiteLoss: V
 
     /// From |u| and e = exp(-|u|).
-    @_transparent init(size: V, right: V.Mask, e: Pair<V>) {
+    @_transparent init(size: V, wrong: V.Mask, e: Pair<V>) {
         let d = V.one + e.hi
         let reciprocal = V.one / d
         let ratio = e.hi * reciprocal
 
         // q = N / (1 + e) with N = e on the right side and 1 on the wrong one.  N - q (1 + e), formed exactly, corrects it.
-        let high = V.select(right, ratio, reciprocal)
-        let numerator = V.select(right, e.hi, V.one)
-        let numeratorLow = V.select(right, e.lo, V.zero)
+        let high = V.select(wrong, reciprocal, ratio)
+        let numerator = V.select(wrong, V.one, e.hi)
+        let numeratorLow = V.select(wrong, V.zero, e.lo)
         let residual = (-high).times(e.lo, plus: (-high).times(e.hi, plus: numerator - high) + numeratorLow)
         self.init(
-            right: right, size: size, log1p: V.log1p(e, reciprocal: reciprocal),
-            p: V.select(right, reciprocal, ratio), q: Pair(high, residual * reciprocal))
+            wrong: wrong, size: size, log1p: V.log1p(e, reciprocal: reciprocal),
+            p: V.select(wrong, ratio, reciprocal), q: Pair(high, residual * reciprocal))
     }
 
     /// From its parts; size may be infinite.
-    @_transparent init(right: V.Mask, size: V, log1p: V, p: V, q: Pair<V>) {
-        self.right = right
+    @_transparent init(wrong: V.Mask, size: V, log1p: V, p: V, q: Pair<V>) {
+        self.wrong = wrong
         self.size = size.atMost(V(1024.0))
         self.log1p = log1p
         self.p = p
         self.q = q
-        loss = log1p + V.select(right, V.zero, size)
-        finiteLoss = log1p + V.select(right, V.zero, self.size)
+        loss = log1p + V.select(wrong, size, V.zero)
+        finiteLoss = log1p + V.select(wrong, self.size, V.zero)
     }
 
     /// w L: the low part must not meet an infinite loss.
     @_transparent func weightedLoss(_ w: Pair<V>) -> V { w.hi.times(loss, plus: w.lo * finiteLoss) }
 
-    /// -f' = w (q + g p L): both terms have one sign, nothing cancels.
-    @_transparent func slope(_ w: Pair<V>, _ g: V) -> V { w * (g * p).times(finiteLoss, plus: q.hi) }
+    /// -f' = w (q + g p L): both terms have one sign, nothing cancels.  Here 1 - q serves for p: its absolute error is that of
+    /// q, and where p is small its term is too.
+    @_transparent func slope(_ w: Pair<V>, _ g: V) -> V {
+        let p = (V.one - q.hi) - q.lo
+        return w * ((g * p).times(finiteLoss, plus: q.lo) + q.hi)
+    }
 
     /// f'' = w p (q (1 + 2g) + g L (g p - q)), its size, or the Gauss-Newton p |f'|.
     @_transparent func curvature(_ w: Pair<V>, _ g: V, slope: V, mode: Int32) -> V {

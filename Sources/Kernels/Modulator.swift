@@ -21,9 +21,11 @@ enum GammaZero: Modulator {
 }
 
 enum GammaHalf: Modulator {
-    /// Half the relative error of q remains: less than the rounding of the root.
+    /// One step of Newton's for what the root's rounding and the low part of q leave.
     @_transparent static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> Pair<V> {
-        Pair(m.q.hi.squareRoot, V.zero)
+        let root = m.q.hi.squareRoot
+        let residual = m.q.lo - root.error(of: m.q.hi, times: root)
+        return Pair(root, residual / (root + root).atLeast(V(V.Scalar.leastNormalMagnitude)))
     }
 }
 
@@ -33,7 +35,7 @@ enum GammaOne: Modulator {
 
 enum GammaThreeHalves: Modulator {
     @_transparent static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> Pair<V> {
-        m.q * Pair(m.q.hi.squareRoot, V.zero)
+        m.q * GammaHalf.weight(m, gamma)
     }
 }
 
@@ -55,7 +57,7 @@ enum GammaAny: Modulator {
     /// q^gamma = exp(-gamma softplus(u)), softplus(u) = max(u, 0) + log(1 + e): the product with the unbounded part is exact,
     /// so the error stays near 2 + gamma ulp however small the result.
     @_transparent static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> Pair<V> {
-        let linear = V.select(m.right, m.size, V.zero)
+        let linear = V.select(m.wrong, V.zero, m.size)
         let product = Pair.product(linear, gamma.value.hi)
         let bend = m.log1p * gamma.value.hi
         let sum = Pair.sum(product.hi, bend)

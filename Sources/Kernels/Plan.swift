@@ -46,6 +46,11 @@ extension focal_plan {
     @inline(__always) var elementsPerUnit: Double { softmax == 0 && isLabels ? Double(args.classes) : 1 }
     @inline(__always) var labelLimit: Int64 { args.shard_total > 0 ? args.shard_total : args.classes }
 
+    /// Whether a label makes a column of a one-vs-rest problem positive.
+    @inline(__always) func isPositive(_ klass: Int, _ label: Int64) -> Bool {
+        label == Int64(klass) && label != args.background_label
+    }
+
     /// The weight of a target class of a softmax.
     @inline(__always) func labelWeight(_ klass: Int) -> Double { classAlpha(klass) * classWeight(klass) }
     @inline(__always) func classAlpha(_ klass: Int) -> Double {

@@ -1,16 +1,16 @@
 import CKernels
 
 /// Step one of a sharded softmax, sample by sample: the maximum, the sum relative to it, the target's score.
-struct ShardStats: TargetWork {
+struct ShardStats {
     let plan: Plan
     let begin: Int
     let end: Int
 
-    func run<T: Target>(_: T.Type) {
+    func run() {
         let args = plan.pointee.args
-        let targets = args.targets.unsafelyUnwrapped
+        let targets = TargetReader(plan)
         for index in begin..<end {
-            let label = T.label(T.at(targets, index)) &- args.shard_offset
+            let label = targets.label(index) &- args.shard_offset
             let isHere = label >= 0 && label < args.classes
             let sample = SoftmaxSample(plan, index, without: isHere ? Int(label) : nil)
             args.shard_max.unsafelyUnwrapped[index] = sample.maximum

@@ -36,7 +36,7 @@ struct SigmoidTerm<V: Lanes>: ModulatorWork {
             let z = V(loading: scores + i)
             let signed = V(loading: scratch.weights + i)
             let e = Pair(V(loading: scratch.e + i), V(loading: scratch.eLow + i))
-            let m = Margin(size: z.magnitude, right: z.flippingSign(where: signed).isPositive, e: e)
+            let m = Margin(size: z.magnitude, wrong: z.flippingSign(where: signed).isNegative, e: e)
             let w = M.weight(m, gamma)
             let slope = m.slope(w, g)
             if let grad { (signed * gradScale * slope).store(to: grad + i) }

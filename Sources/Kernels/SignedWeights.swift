@@ -37,19 +37,21 @@ struct SignedWeights<V: Lanes>: TargetWork {
 
     @inline(__always) private func labels<T: Target>(_: T.Type) {
         let targets = plan.pointee.args.targets.unsafelyUnwrapped
+        let background = plan.pointee.args.background_label
         let weights = scratch.weights
         if plan.pointee.uniform != 0 {
             let positive = V.Scalar(plan.pointee.pos), negative = -V.Scalar(plan.pointee.neg)
             plan.pointee.forEachRun(start, count) { run in
                 let weights = weights + run.offset
                 if run.isRow {
-                    let target = T.label(T.at(targets, run.sample)) &- Int64(run.klass)
+                    let label = T.label(T.at(targets, run.sample)), target = label &- Int64(run.klass)
                     for i in 0..<run.length { weights[i] = negative }
-                    if target >= 0 && target < Int64(run.length) { weights[Int(target)] = positive }
+                    if target >= 0 && target < Int64(run.length) && label != background { weights[Int(target)] = positive }
                 } else {
                     let first = targets + run.sample &* T.size
-                    let klass = Int64(run.klass)
-                    for i in 0..<run.length { weights[i] = T.label(T.at(first, i)) == klass ? positive : negative }
+                    // No label is the class that is background.
+                    let klass = Int64(run.klass), own = klass == background ? negative : positive
+                    for i in 0..<run.length { weights[i] = T.label(T.at(first, i)) == klass ? own : negative }
                 }
             }
         } else {
@@ -59,7 +61,8 @@ struct SignedWeights<V: Lanes>: TargetWork {
                     let sample = run.isRow ? run.sample : run.sample &+ i
                     let klass = run.isRow ? run.klass &+ i : run.klass
                     let j = run.offset &+ i
-                    weights[j] = T.label(T.at(targets, sample)) == Int64(klass) ? positive[j] : -negative[j]
+                    let label = T.label(T.at(targets, sample))
+                    weights[j] = plan.pointee.isPositive(klass, label) ? positive[j] : -negative[j]
                 }
             }
         }

@@ -2,23 +2,10 @@ import CKernels
 
 /// Softmax losses of class probabilities and of smoothed labels, a sample at a time in double: sums over the classes first,
 /// then each class's derivatives from them by jets.
-struct SoftmaxCareful: TargetWork {
-    let plan: Plan
-    let begin: Int
-    let end: Int
-
+enum SoftmaxCareful {
     static func run(_ plan: Plan, _ begin: Int, _ end: Int) -> Double {
-        let careful = SoftmaxCareful(plan: plan, begin: begin, end: end)
-        return plan.pointee.isLabels
-            ? careful.run(labels: plan.pointee.args.target_dtype) : careful.run(dtype: plan.pointee.args.target_dtype)
-    }
-
-    func run<T: Target>(_: T.Type) -> Double {
         var sums = SIMD8<Double>()
-        for sample in begin..<end {
-            let loss = SoftmaxLoss<T>(plan, sample).run()
-            sums[(sample &- begin) & 7] += loss
-        }
+        for sample in begin..<end { sums[(sample &- begin) & 7] += SoftmaxLoss(plan, sample).run() }
         return Reduction.tree(sums)
     }
 }
@@ -32,8 +19,9 @@ struct SoftmaxCareful: TargetWork {
 ///
 ///     d/dz_j    = h'_j - p_j H'                            where H = sum h
 ///     d2/dz_j2  = h''_j (1 - 2 p_j) - p_j (1 - p_j) H' + p_j^2 H''
-struct SoftmaxLoss<T: Target> {
+struct SoftmaxLoss {
     private let plan: Plan
+    private let targets: TargetReader
     private let sample: SoftmaxSample
     private let label: Int
     private let isLive: Bool
@@ -57,9 +45,10 @@ struct SoftmaxLoss<T: Target> {
     init(_ plan: Plan, _ index: Int) {
         let args = plan.pointee.args
         self.plan = plan
+        targets = TargetReader(plan)
         sample = SoftmaxSample(plan, index)
         let labels = plan.pointee.isLabels
-        let given = labels ? T.label(T.at(args.targets.unsafelyUnwrapped, index)) : 0
+        let given = labels ? targets.label(index) : 0
         let isMasked = args.ignore_mask.map { $0[index] != 0 } ?? false
         isLive = !isMasked && !(labels && given == args.ignore_index)
         label = isLive ? Int(given) : 0
@@ -89,11 +78,10 @@ struct SoftmaxLoss<T: Target> {
     private var uniform: F64x8 { F64x8(1 / Double(sample.classes)) }
 
     /// The targets of some classes, smoothed where the rule smooths targets, and y a.
-    @inline(__always) private func targets(_ klass: Int, _ count: Int) -> (y: F64x8, share: F64x8) {
+    private func shares(_ klass: Int, _ count: Int) -> (y: F64x8, share: F64x8) {
         let labels = plan.pointee.isLabels
-        let base = plan.pointee.args.targets.unsafelyUnwrapped
         let given = sample.lanes(klass, count, beyond: 0) { k in
-            labels ? (k == label ? 1 : 0) : T.value(T.at(base, sample.element(k)))
+            labels ? (k == label ? 1 : 0) : targets.value(sample.element(k))
         }
         let weight = sample.lanes(klass, count, beyond: 0) { k in
             plan.pointee.classAlpha(k) * (labels ? 1 : plan.pointee.classWeight(k))
@@ -102,8 +90,8 @@ struct SoftmaxLoss<T: Target> {
         return (y, y * weight)
     }
 
-    @inline(__always) private func add(_ klass: Int, _ count: Int, to sums: inout Sums) {
-        let (y, share) = targets(klass, count)
+    private func add(_ klass: Int, _ count: Int, to sums: inout Sums) {
+        let (y, share) = shares(klass, count)
         let (p, q, loss) = sample.probabilities(klass, count)
         let exists = sample.lanes(klass, count, beyond: 0) { _ in 1 }
         let finite = F64x8.select(exists == F64x8.one, loss.atMost(F64x8(1e300)), F64x8.zero)
@@ -148,9 +136,9 @@ struct SoftmaxLoss<T: Target> {
         }
     }
 
-    @inline(__always) private func derive(_ klass: Int, _ count: Int, _ all: Totals) {
+    private func derive(_ klass: Int, _ count: Int, _ all: Totals) {
         let args = plan.pointee.args
-        let (y, share) = targets(klass, count)
+        let (y, share) = shares(klass, count)
         let (p, q, loss) = sample.probabilities(klass, count)
         let finite = loss.atMost(F64x8(1e300))
         let jet = isMixture ? mixture(share, p, q, finite, all) : interpolated(y, share, p, all)
@@ -163,7 +151,7 @@ struct SoftmaxLoss<T: Target> {
         write(klass, count, p, grad: jet.first, hess: hess)
     }
 
-    @inline(__always) private func interpolated(_ y: F64x8, _ share: F64x8, _ p: F64x8, _ all: Totals) -> Jet {
+    private func interpolated(_ y: F64x8, _ share: F64x8, _ p: F64x8, _ all: Totals) -> Jet {
         let one = F64x8.one
         let pull = p * ((one - y) - all.q)
         let modulator = Jet(all.q, pull, pull * (one - (p + p))).power(gamma)
@@ -171,7 +159,7 @@ struct SoftmaxLoss<T: Target> {
         return modulator * Jet(all.entropy, p * all.weight - v, all.weight * p * (one - p))
     }
 
-    @inline(__always) private func mixture(_ share: F64x8, _ p: F64x8, _ q: F64x8, _ loss: F64x8, _ all: Totals) -> Jet {
+    private func mixture(_ share: F64x8, _ p: F64x8, _ q: F64x8, _ loss: F64x8, _ all: Totals) -> Jet {
         let m = Jet(q, -p, -p).power(gamma)
         let term = summed(share * (m * Jet(loss, -F64x8.one, F64x8.zero)), all.term, p)
         let modulator = summed(share * m, all.modulator, p)
@@ -181,7 +169,7 @@ struct SoftmaxLoss<T: Target> {
     }
 
     /// A sum's derivatives by one score, from the class's own by log p and their totals.
-    @inline(__always) private func summed(_ own: Jet, _ all: Jet, _ p: F64x8) -> Jet {
+    private func summed(_ own: Jet, _ all: Jet, _ p: F64x8) -> Jet {
         let one = F64x8.one
         return Jet(
             all.value, own.first - p * all.first,
@@ -189,7 +177,7 @@ struct SoftmaxLoss<T: Target> {
     }
 
     /// What p (1 - p) is multiplied by: M V + g q^(g-1) p_t CE, or its like for each class.
-    @inline(__always) private func gaussNewton(_ all: Totals) -> F64x8 {
+    private func gaussNewton(_ all: Totals) -> F64x8 {
         if isMixture {
             // sum y a (M - M' C), where M' = dM / dlog p and -term' = sum y a (M - M' L).
             let even = F64x8(smoothing) * uniform
@@ -207,7 +195,7 @@ struct SoftmaxLoss<T: Target> {
         store(value, dtype, to: output + index &* size(of: dtype))
     }
 
-    @inline(__always) private func write(_ klass: Int, _ count: Int, _ p: F64x8, grad: F64x8, hess: F64x8) {
+    private func write(_ klass: Int, _ count: Int, _ p: F64x8, grad: F64x8, hess: F64x8) {
         let args = plan.pointee.args
         let dtype = plan.pointee.outDtype
         let isSilent = !isLive || factor == 0

@@ -3,7 +3,7 @@ import CKernels
 /// The full K x K Hessian of each sample, for those who need it whole (CatBoost):
 ///
 ///     H_tt = a f''    H_tk = -a f'' r_k    H_kl = a ((f'' + f') r_k r_l - f' r_k [k = l])
-struct SoftmaxHessian: TargetWork {
+struct SoftmaxHessian {
     let plan: Plan
     let begin: Int
     let end: Int
@@ -11,14 +11,14 @@ struct SoftmaxHessian: TargetWork {
     let ratios: UnsafeMutablePointer<Double>
 
     static func run(_ plan: Plan, _ begin: Int, _ end: Int, _ memory: UnsafeMutableRawPointer) {
-        SoftmaxHessian(plan: plan, begin: begin, end: end, ratios: memory.assumingMemoryBound(to: Double.self)).run(labels: plan.pointee.args.target_dtype)
+        SoftmaxHessian(plan: plan, begin: begin, end: end, ratios: memory.assumingMemoryBound(to: Double.self)).run()
     }
 
-    func run<T: Target>(_: T.Type) {
+    private func run() {
         let args = plan.pointee.args
-        let targets = args.targets.unsafelyUnwrapped
+        let targets = TargetReader(plan)
         for index in begin..<end {
-            let label = T.label(T.at(targets, index))
+            let label = targets.label(index)
             let isMasked = args.ignore_mask.map { $0[index] != 0 } ?? false
             let isLive = !isMasked && label != args.ignore_index
             block(SoftmaxSample(plan, index), isLive ? Int(label) : 0, isLive: isLive)

@@ -34,9 +34,23 @@ struct SampleStage<V: Lanes> {
     private var samples: Samples { scratch.samples }
 
     /// Labels, weights and the targets' scores; the rest of the last vector stands idle.
-    func begin() { LabelStage(stage: self).run(labels: plan.pointee.args.target_dtype) }
+    func begin() {
+        let args = plan.pointee.args
+        let targets = TargetReader(plan)
+        for i in 0..<count {
+            let label = targets.label(first &+ i)
+            let isMasked = args.ignore_mask.map { $0[first &+ i] != 0 } ?? false
+            set(i, label: label, isLive: !isMasked && label != args.ignore_index)
+        }
+        // Idle lanes compute on harmless numbers.
+        var i = count
+        while i & 15 != 0 {
+            set(idle: i)
+            i &+= 1
+        }
+    }
 
-    fileprivate func set(_ i: Int, label: Int64, isLive: Bool) {
+    private func set(_ i: Int, label: Int64, isLive: Bool) {
         let args = plan.pointee.args
         let local = label &- (args.shard_total > 0 ? args.shard_offset : 0)
         let isHere = isLive && local >= 0 && local < args.classes
@@ -46,6 +60,15 @@ struct SampleStage<V: Lanes> {
         samples.gamma[i] = isLive ? args.gammas.map { $0[Int(label)] } ?? args.gamma : 0
         samples.target[i] = isHere ? score(first &+ i, Int(local)) : -Double.infinity
         samples.setMass(i, shift: -Double.infinity, steps: 0, sum: 0)
+    }
+
+    private func set(idle i: Int) {
+        samples.label[i] = -1
+        samples.live[i] = 0
+        samples.weight[i] = 0
+        samples.gamma[i] = 0
+        samples.target[i] = 0
+        samples.setMass(i, shift: 0, steps: 0, sum: 1)
     }
 
     private func score(_ sample: Int, _ klass: Int) -> Double {
@@ -97,37 +120,6 @@ struct SampleStage<V: Lanes> {
             let scale = largest == top ? 1 : Exponential.negative(F64x8(largest - top)).hi.v[0]
             samples.setMass(i, shift: top, steps: 0, sum: sum * scale)
         }
-    }
-}
-
-private struct LabelStage<V: Lanes>: TargetWork {
-    let stage: SampleStage<V>
-
-    func run<T: Target>(_: T.Type) {
-        let args = stage.plan.pointee.args
-        let targets = args.targets.unsafelyUnwrapped
-        for i in 0..<stage.count {
-            let label = T.label(T.at(targets, stage.first &+ i))
-            let isMasked = args.ignore_mask.map { $0[stage.first &+ i] != 0 } ?? false
-            stage.set(i, label: label, isLive: !isMasked && label != args.ignore_index)
-        }
-        // Idle lanes compute on harmless numbers.
-        var i = stage.count
-        while i & 15 != 0 {
-            stage.set(idle: i)
-            i &+= 1
-        }
-    }
-}
-
-extension SampleStage {
-    fileprivate func set(idle i: Int) {
-        samples.label[i] = -1
-        samples.live[i] = 0
-        samples.weight[i] = 0
-        samples.gamma[i] = 0
-        samples.target[i] = 0
-        samples.setMass(i, shift: 0, steps: 0, sum: 1)
     }
 }
 

@@ -125,17 +125,17 @@ extension Margin where V == F64x8 {
     /// The margin of a softmax target: u = log(target / others), without forming 1 - p.
     /// distance: the target's log, relative to the reference of the sums; it serves where `target` underflows.
     @inline(__always) init(target: F64x8, others: F64x8, total: Pair<F64x8>, distance: F64x8) {
-        let isRight = F64x8.not(target < others)
-        let small = F64x8.select(isRight, others, target), large = F64x8.select(isRight, target, others)
+        let isWrong = target < others
+        let small = F64x8.select(isWrong, target, others), large = F64x8.select(isWrong, others, target)
         let e = small / large
         let bent = F64x8.log1p(Pair(e, F64x8.zero), reciprocal: F64x8.one)
         // On the wrong side -u = log(others / target), or log(others) - log(target) where the quotient is out of range.
         let farther = Logarithm.natural(others) - distance
         let near = Logarithm.natural(F64x8.one / e)
-        let size = F64x8.select(e < F64x8(0x1p-500), F64x8.select(isRight, F64x8(1e4), farther), near)
+        let size = F64x8.select(e < F64x8(0x1p-500), F64x8.select(isWrong, farther, F64x8(1e4)), near)
         let q = others / total.hi
         let residual = (-q).times(total.lo, plus: (-q).times(total.hi, plus: others))
         self.init(
-            right: isRight, size: size, log1p: bent, p: target / total.hi, q: Pair(q, residual / total.hi))
+            wrong: isWrong, size: size, log1p: bent, p: target / total.hi, q: Pair(q, residual / total.hi))
     }
 }

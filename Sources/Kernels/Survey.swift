@@ -65,7 +65,7 @@ struct Survey: TargetWork {
             let label = T.label(stored)
             if label == ignored { return }
             guard isValidLabel(label) else { return survey.bad_index = Int64(unit) }
-            survey.positives += isPositive(label) ? 1 : 0
+            survey.positives += label != args.background_label ? 1 : 0
             survey.weights += weight(unit, label)
         } else {
             if ignored != focal_label_none && T.value(stored) == Double(ignored) { return }
@@ -75,11 +75,6 @@ struct Survey: TargetWork {
             survey.weights += weight(unit, 0)
         }
         survey.valid += plan.pointee.elementsPerUnit
-    }
-
-    @inline(__always) private func isPositive(_ label: Int64) -> Bool {
-        plan.pointee.softmax != 0
-            ? label != plan.pointee.args.background_label : label >= 0 && label < plan.pointee.labelLimit
     }
 
     /// What a unit adds to the sum of weights.

@@ -35,8 +35,7 @@ private func fill(_ table: UnsafeMutablePointer<focal_kernels>, _ isa: StaticStr
                 : Softmax<F32x16>.run(plan, Int(begin), Int(end), scratch)
         },
         shard_stats: { plan, begin, end, _ in
-            ShardStats(plan: plan.unsafelyUnwrapped, begin: Int(begin), end: Int(end))
-                .run(labels: plan.unsafelyUnwrapped.pointee.args.target_dtype)
+            ShardStats(plan: plan.unsafelyUnwrapped, begin: Int(begin), end: Int(end)).run()
             return 0
         })
 }

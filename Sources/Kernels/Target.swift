@@ -63,3 +63,30 @@ extension TargetWork {
         }
     }
 }
+
+/// Targets one by one, where the type is looked up each time: for stages that cost more than the look.
+struct TargetReader {
+    private let base: UnsafeRawPointer
+    private let dtype: Int32
+
+    init(_ plan: Plan) {
+        base = plan.pointee.args.targets.unsafelyUnwrapped
+        dtype = plan.pointee.args.target_dtype
+    }
+
+    func value(_ index: Int) -> Double {
+        switch dtype {
+        case FOCAL_DTYPE_F32: Double(base.loadUnaligned(fromByteOffset: index &* 4, as: Float.self))
+        case FOCAL_DTYPE_F64: base.loadUnaligned(fromByteOffset: index &* 8, as: Double.self)
+        default: Double(label(index))
+        }
+    }
+
+    func label(_ index: Int) -> Int64 {
+        switch dtype {
+        case FOCAL_DTYPE_U8: Int64(base.loadUnaligned(fromByteOffset: index, as: UInt8.self))
+        case FOCAL_DTYPE_I64: base.loadUnaligned(fromByteOffset: index &* 8, as: Int64.self)
+        default: Int64(base.loadUnaligned(fromByteOffset: index &* 4, as: Int32.self))
+        }
+    }
+}
