@@ -80,6 +80,18 @@ def measure_frameworks(work, threads, allocator, settings, log):
     process.wait()
 
 
+def boosting_records():
+    """The records of boosting.py, if its libraries are installed."""
+    os.environ["FOCALLOSS_LIBRARY"] = str(native.LIBRARY)
+    sys.path.insert(0, str(native.ROOT / "bindings/python/src"))
+    try:
+        import boosting
+    except ImportError as error:
+        print(f"no boosting: {error}", file=sys.stderr)
+        return []
+    return list(boosting.measure())
+
+
 def collect(options, console):
     """Every record, with a progress bar."""
     wanted = set(options.only.split(",")) if options.only else None
@@ -101,10 +113,8 @@ def collect(options, console):
                 records.append(record)
                 progress.advance(task)
         if options.full and (not wanted or "boosting" in wanted):
-            import boosting
-
             progress.update(task, description="boosting")
-            records.extend(boosting.measure())
+            records.extend(boosting_records())
     # A figure without its floor, or of too few rounds to have a spread, is not shown.
     return [record for record in records if any(name.startswith("floor") for name in record["contenders"])]
 
