@@ -3,10 +3,10 @@
     python Benchmarks/boosting.py                 # prints every record as JSON; run.py takes them from measure()
     python Benchmarks/boosting.py --rows 100000 --rounds 10
 
-Alone: gradient and Hessian of one round against the numpy objective of Imbalance-XGBoost and against the floor, copies of
-as many bytes.  Training: gamma 2, and gamma 0, whose trees are those of the library's own logistic or softmax objective,
-against that objective as the floor; other trees cost other times.  All contenders of a record take turns in one process,
-on the same data.
+Alone: gradient and Hessian of one round against the numpy objective of Imbalance-XGBoost and against the floor, copies
+of as many bytes.  Training: gamma 2, and gamma 0, whose trees are those of the library's own logistic or softmax
+objective, against that objective as the floor; other trees cost other times.  All contenders of a record take turns in
+one process, on the same data.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""When does the focal loss help a boosted model?  Log loss, weighted log loss and focal losses on real rare-event tables.
+"""When does the focal loss help a boosted model?  Log loss, weighted log loss and focal on real rare-event tables.
 
     python Benchmarks/boosting_results.py            # all tables, 5 seeds; writes docs/boosting.md's table and picture
     python Benchmarks/boosting_results.py --seeds 1 --tables abalone19 yeast4 --dry
@@ -149,13 +149,15 @@ def over_tables(results):
     """One row a method: means over tables, and how often it beat log loss."""
     wide = results.pivot(index="table", columns="method", values="average precision")
     figures = [column for column in results.columns if column not in ("table", "rows", "positives", "method", "spread")]
-    lines = ["| loss | " + " | ".join(figures) + " | better / worse in average precision (p) |", "|---" * (2 + len(figures)) + "|"]
+    head = ["loss", *figures, "better / worse in average precision (p)"]
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for method in METHODS:
         means = results[results.method == method][figures].mean()
         difference = wide[method] - wide[BASELINE]
         p = "–" if method == BASELINE else f"{wilcoxon(difference).pvalue:.2g}"
         better, worse = (difference > 0.005).sum(), (difference < -0.005).sum()
-        lines.append(f"| {method} | " + " | ".join(f"{means[f]:.3f}" for f in figures) + f" | {better} / {worse} ({p}) |")
+        cells = [method, *(f"{means[figure]:.3f}" for figure in figures), f"{better} / {worse} ({p})"]
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -190,8 +192,8 @@ def write_guide(results):
     text = guide.read_text(encoding="utf-8")
     for name, table in (("summary", over_tables(results)), ("tables", by_table(results))):
         begin, end = f"<!-- {name}: written by Benchmarks/boosting_results.py -->", f"<!-- end of {name} -->"
-        text, count = re.subn(f"({re.escape(begin)}\n).*?({re.escape(end)})", lambda m: m[1] + table + "\n" + m[2], text,
-                              flags=re.S)
+        place = re.compile(f"(?<={re.escape(begin)}\n).*?(?={re.escape(end)})", re.S)
+        text, count = place.subn(table + "\n", text)
         if count != 1:
             raise SystemExit(f"{guide} has no place for the {name}")
     guide.write_text(text, encoding="utf-8")

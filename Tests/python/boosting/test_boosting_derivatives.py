@@ -1,4 +1,4 @@
-"""Gradients and Hessians against the reference in arbitrary precision, in every library's own layout, dtype and sign."""
+"""Gradients and Hessians against the exact reference, in every library's own layout, dtype and sign."""
 
 import catboost_like
 import lightgbm
@@ -76,7 +76,11 @@ def ask_catboost(objective, margins, labels):
     return -pairs[:, 0], -pairs[:, 1], np.float64, margins
 
 
-LIBRARIES = {"xgboost": (XGBoost, ask_xgboost), "lightgbm": (LightGBM, ask_lightgbm), "catboost": (CatBoost, ask_catboost)}
+LIBRARIES = {
+    "xgboost": (XGBoost, ask_xgboost),
+    "lightgbm": (LightGBM, ask_lightgbm),
+    "catboost": (CatBoost, ask_catboost),
+}
 
 
 def scale_of(objective, softmax_factor):

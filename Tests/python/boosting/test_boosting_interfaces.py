@@ -89,7 +89,8 @@ def test_metric_is_the_weighted_mean_focal_loss():
     rng = np.random.default_rng(0)
     margins, weight = rng.normal(size=1000), rng.uniform(0.5, 2, 1000)
     expected = pytest.approx(expected_loss(margins, y, weight), rel=1e-6)
-    assert XGBoost().metric(margins.astype(np.float32), xgboost.DMatrix(X, y, weight=weight)) == ("focal_loss", expected)
+    data = xgboost.DMatrix(X, y, weight=weight)
+    assert XGBoost().metric(margins.astype(np.float32), data) == ("focal_loss", expected)
     data = lightgbm.Dataset(X, y, weight=weight).construct()
     assert LightGBM().metric(margins, data) == ("focal_loss", expected, False)
     metric = CatBoost().metric
@@ -184,7 +185,8 @@ def test_estimators_with_an_objective_can_be_cloned():
     assert clone(xgboost.XGBClassifier(objective=objective.sklearn)).objective.__self__.alpha == 0.25
     objective = LightGBM(alpha=0.25)
     assert clone(lightgbm.LGBMClassifier(objective=objective.sklearn)).objective.__self__.alpha == 0.25
-    model = CatBoostClassifier(loss_function=CatBoost(alpha=0.25)).copy()  # scikit-learn's clone refuses any such object
+    # scikit-learn's clone refuses every CatBoost model with an object as a parameter; CatBoost has its own.
+    model = CatBoostClassifier(loss_function=CatBoost(alpha=0.25)).copy()
     assert model.get_param("loss_function").alpha == 0.25
 
 

@@ -2,9 +2,9 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Each round: LightGBM's raw scores (double) go into focal_sigmoid, which writes gradient and Hessian as the floats that
- * LGBM_BoosterUpdateOneIterCustom wants.  Training starts at the focal-optimal constant, and the raw scores of held-out
- * rows become probabilities with focal_posterior.
+ * Each round: LightGBM's raw scores (double) go into focal_sigmoid, which writes gradient and Hessian as the floats
+ * that LGBM_BoosterUpdateOneIterCustom wants.  Training starts at the focal-optimal constant, and the raw scores of
+ * held-out rows become probabilities with focal_posterior.
  *
  * Build: make -C bindings/c/boosting (see the Makefile there).
  */

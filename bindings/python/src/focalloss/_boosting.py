@@ -101,8 +101,8 @@ class BoostingObjective:
     def _scale(self):
         """The default bounds the exact Hessian h: h <= (1 + gamma) x Gauss-Newton, with equality on easy rows.
 
-        Binary: (1 + g) p |f'| - f'' = g q^g p (L - q) >= 0, since L = -log(1 - q) >= q. Without the factor, steps on easy
-        rows are 1 + g times Newton's, and learning_rate means something else at every gamma.
+        Binary: (1 + g) p |f'| - f'' = g q^g p (L - q) >= 0, since L = -log(1 - q) >= q. Without the factor, steps on
+        easy rows are 1 + g times Newton's, and learning_rate means something else at every gamma.
         """
         if self.hessian_scale is not None:
             return self.hessian_scale

@@ -78,9 +78,9 @@ class FocalObjective(BoostingObjective):
     def fit(self, estimator, X, y=None, sample_weight=None, eval_set=None, **options):
         """Sets loss_function, eval_metric and baseline of a CatBoost model, fits and returns it.
 
-        X: a Pool, or features with y and sample_weight. eval_set: a Pool, an (X, y) pair, or a list of these. Labels are
-        0 and 1 (or in between, with a regressor), or 0 .. num_class-1. A Pool with a baseline of its own keeps it, and
-        then no start is set. The model's predict_proba would be the sigmoid of the margin; use
+        X: a Pool, or features with y and sample_weight. eval_set: a Pool, an (X, y) pair, or a list of these. Labels
+        are 0 and 1 (or in between, with a regressor), or 0 .. num_class-1. A Pool with a baseline of its own keeps it,
+        and then no start is set. The model's predict_proba would be the sigmoid of the margin; use
         `obj.predict_proba(estimator.predict(X, prediction_type="RawFormulaVal"))`.
         """
         train = _pool(estimator, X, y, sample_weight)

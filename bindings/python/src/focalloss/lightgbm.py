@@ -20,8 +20,9 @@ from ._boosting import BoostingObjective
 
 class FocalObjective(BoostingObjective):
     __doc__ = BoostingObjective.__doc__ + """
-    Native signature: `objective(preds, train_data) -> (grad, hess)`. LightGBM hands over float64 margins, (n,) or (n, K)
-    in column-major order, and wants float32 in the same order, which is what it gets: it copies and transposes nothing.
+    Native signature: `objective(preds, train_data) -> (grad, hess)`. LightGBM hands over float64 margins, (n,) or
+    (n, K) in column-major order, and wants float32 in the same order, which is what it gets: it copies and transposes
+    nothing.
     """
 
     @staticmethod
@@ -145,6 +146,7 @@ def _add_to_first_trees(booster, start):
     """Adds the start to every leaf of the first tree of each class."""
     trees = booster.dump_model(num_iteration=1)["tree_info"] if booster.num_trees() else ()
     for tree, offset in zip(trees, numpy.atleast_1d(start)):
+        index = tree["tree_index"]
         for leaf in range(tree["num_leaves"]):
-            booster.set_leaf_output(tree["tree_index"], leaf, booster.get_leaf_output(tree["tree_index"], leaf) + offset)
+            booster.set_leaf_output(index, leaf, booster.get_leaf_output(index, leaf) + offset)
     return booster

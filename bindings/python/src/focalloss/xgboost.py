@@ -19,8 +19,8 @@ from ._boosting import BoostingObjective
 
 class FocalObjective(BoostingObjective):
     __doc__ = BoostingObjective.__doc__ + """
-    Native signature: `obj(predt, dtrain) -> (grad, hess)`. XGBoost hands over float32 margins, (n,) or (n, K) row-major;
-    gradient and Hessian come back in float32 and the same layout, which it reads in place.
+    Native signature: `obj(predt, dtrain) -> (grad, hess)`. XGBoost hands over float32 margins, (n,) or (n, K)
+    row-major; gradient and Hessian come back in float32 and the same layout, which it reads in place.
     """
 
     @staticmethod
