@@ -38,7 +38,7 @@ class Sized:
         return Sized((v * np.sign(self.values[0]) for v in self.values), self.sizes)
 
     def power(self, exponent):
-        base = np.maximum(np.abs(self.values[0]), 1e-30 * self.sizes[0])  # a difference may have rounded to 0 here
+        base = np.maximum(np.abs(self.values[0]), 2.0**-53 * self.sizes[0])  # a difference may have rounded to 0 here
         magnification = self.sizes[0] / base - 1
         coefficients = (1, exponent, exponent * (exponent - 1) / 2)
         outer = [c * base ** (exponent - order) if c else 0 * base for order, c in enumerate(coefficients)]
