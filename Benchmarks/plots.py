@@ -4,6 +4,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
+from matplotlib.ticker import NullFormatter  # noqa: E402
 
 import stats  # noqa: E402
 from labels import is_floor, is_ours, label  # noqa: E402
@@ -128,7 +129,7 @@ def ratios(result, path):
     tallest = max(len(rows) for _, rows in panels)
     figure, axes = plt.subplots(1, len(panels), figsize=(7.2 * len(panels), 1.2 + 0.34 * tallest), squeeze=False)
     for axis, (title, rows) in zip(axes[0], panels):
-        ordered = sorted(rows.items(), key=lambda item: -item[1]["median"])
+        ordered = sorted(rows.items(), key=lambda item: -stats.ratio(item[1], rows["ours"]))
         names = [name for name, _ in ordered]
         values = [stats.ratio(row, rows["ours"]) for _, row in ordered]
         ours = rows["ours"]["median"]
@@ -145,6 +146,7 @@ def ratios(result, path):
         axis.set_xlim(right=max(v + e for v, e in zip(values, errors[1])) * 1.6)
         axis.axvline(1, color=OURS, lw=0.9, zorder=0)
         axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axis.xaxis.set_minor_formatter(NullFormatter())
     figure.text(0.01, -0.03, caption(result), fontsize=8, color="#555555")
     figure.tight_layout()
     figure.savefig(path)
