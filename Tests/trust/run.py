@@ -181,13 +181,14 @@ def write_page():
     """Tests/PROMISES.md, from the table and the recorded figures."""
     recorded = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
     lines = ["# Promises", "",
-             "Every promise, the test that would show it broken, and the last figure measured.  Written by",
-             "`Tests/trust/run.py --record`; do not edit.  Run one with `Tests/trust/run.py short ID` (or `long`).", ""]
+             "Every promise, the test that would show it broken, and the last figure measured. Written by",
+             "`Tests/trust/run.py --record`; do not edit. Run one with `Tests/trust/run.py short ID` (or `long`). *Seen red*:",
+             "what was broken on purpose, in a copy of the sources, and what the test then said.", ""]
     section = None
     for promise in load_promises():
         if promise["section"] != section:
             section = promise["section"]
-            lines += [f"## {section}", "", "| id | promise | test | figure | taken |", "|---|---|---|---|---|"]
+            lines += [f"## {section}", "", "| id | promise | test | figure | taken | seen red |", "|---|---|---|---|---|---|"]
         cells = []
         for tier in ("short", "long"):
             result = recorded.get(promise["id"], {}).get(tier)
@@ -203,11 +204,9 @@ def write_page():
             cells.append((f"{tier}: {verdict}{', ' + figures if figures else ''}{skipped}",
                           f"{result['date']}, {result['machine']}, {result['commit']}"))
         row = [promise["id"], promise["promise"], f"`{promise['run'].replace('{bin}/', '').replace('{here}/', '')}`",
-               "<br>".join(cell[0] for cell in cells), "<br>".join(cell[1] for cell in cells)]
+               "<br>".join([cell[0] for cell in cells] + [promise[key] for key in ("note",) if key in promise]),
+               "<br>".join(cell[1] for cell in cells), promise.get("seen_red", "not yet")]
         lines.append("| " + " | ".join(text.replace("|", "\\|") for text in row) + " |")
-        following = promise.get("note")
-        if following:
-            lines[-1] = lines[-1][:-2] + "<br>" + following + " |"
     spaced = []
     for line in lines:
         if line.startswith("## ") and spaced[-1]:
