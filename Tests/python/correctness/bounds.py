@@ -73,7 +73,7 @@ def largest(dtype):
 
 
 def differences(what, got, truth, bound, arithmetic, describe=str):
-    """Where `got` is outside the bound, one line a point and five at most; [] if nowhere."""
+    """Where `got` is outside the bound, the five worst points with a line each; [] if nowhere."""
     dtype = got.dtype
     assert got.shape == truth.high.shape, f"{what}: shape {got.shape}, not {truth.high.shape}"
     values = got.astype(np.float64)
@@ -88,7 +88,8 @@ def differences(what, got, truth, bound, arithmetic, describe=str):
     if share.size:
         worst = np.unravel_index(np.argmax(share), share.shape)
         note(what, float(share[worst]), bound, describe(worst))
-    wrong = [tuple(map(int, index)) for index in np.argwhere(~met)]
+    excess = np.where(np.isfinite(error), error, np.inf) / allowed
+    wrong = sorted((tuple(map(int, index)) for index in np.argwhere(~met)), key=lambda index: -excess[index])
     lines = [
         f"{what} at {describe(index)}: got {values[index]:.9g}, true {truth.high[index]:.9g}, "
         f"error {error[index]:.3g} > {allowed[index]:.3g}"
