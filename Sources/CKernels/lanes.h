@@ -109,6 +109,25 @@ FOCAL_INLINE double focal_sum_f64x8(focal_f64x8 x) {
     FOCAL_VECTOR(double, 4) a = x.lo + x.hi;
     return (a.x + a.z) + (a.y + a.w);
 }
+/* The same tree over pairs: tops keep the larger, rests take the sum of all else.  Returns (rest, top). */
+typedef FOCAL_VECTOR(float, 2) focal_f32x2;
+typedef FOCAL_VECTOR(double, 2) focal_f64x2;
+#define FOCAL_FOLD(rest, top, r, t)                                                                                           \
+    __auto_type t = __builtin_elementwise_max(top.lo, top.hi);                                                                \
+    __auto_type r = rest.lo + (rest.hi + __builtin_elementwise_min(top.lo, top.hi));
+FOCAL_INLINE focal_f32x2 focal_fold_f32x16(focal_f32x16 rest, focal_f32x16 top) {
+    FOCAL_FOLD(rest, top, r8, t8)
+    FOCAL_FOLD(r8, t8, r4, t4)
+    FOCAL_FOLD(r4, t4, r2, t2)
+    float least = t2.x < t2.y ? t2.x : t2.y, most = t2.x < t2.y ? t2.y : t2.x;
+    return (focal_f32x2){r2.x + (r2.y + least), most};
+}
+FOCAL_INLINE focal_f64x2 focal_fold_f64x8(focal_f64x8 rest, focal_f64x8 top) {
+    FOCAL_FOLD(rest, top, r4, t4)
+    FOCAL_FOLD(r4, t4, r2, t2)
+    double least = t2.x < t2.y ? t2.x : t2.y, most = t2.x < t2.y ? t2.y : t2.x;
+    return (focal_f64x2){r2.x + (r2.y + least), most};
+}
 FOCAL_INLINE float focal_largest_f32x16(focal_f32x16 x) { return __builtin_reduce_max(x); }
 FOCAL_INLINE double focal_largest_f64x8(focal_f64x8 x) { return __builtin_reduce_max(x); }
 

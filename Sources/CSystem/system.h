@@ -39,7 +39,7 @@ static inline int32_t focal_print_double(char *message, int32_t length, double v
 /* ---- Memory on the stack ---------------------------------------------------------------------------------------- */
 
 /* Enough for a kernel's scratch and a call's partial sums, and for a caller with a 64-KiB stack. */
-#define FOCAL_FRAME 36864
+#define FOCAL_FRAME 38912
 
 /* Not inlined: the frame exists only while body runs in it. */
 static __attribute__((noinline)) void focal_with_frame(void (*body)(void *context, void *frame), void *context) {

@@ -1,11 +1,10 @@
 /// What is done with a class of gamma that is only known at run time.
 protocol ModulatorWork {
-    associatedtype Result
-    func run<M: Modulator>(_: M.Type) -> Result
+    func run<M: Modulator>(_: M.Type)
 }
 
 extension ModulatorWork {
-    @inline(__always) func run(gamma: Double) -> Result {
+    @inline(__always) func run(gamma: Double) {
         switch gamma {
         case 0: run(GammaZero.self)
         case 0.5: run(GammaHalf.self)

@@ -44,7 +44,7 @@ struct Jet {
 
 enum Power {
     /// x^g for x in (0, 1]: by multiplication and a root where 2 g is a small integer, where each step rounds once; else
-    /// exp(g log x), with an error of |g log x| half ulps.
+    /// exp(g log x) with the product's low part.
     @_transparent static func of(_ x: F64x8, _ g: Double) -> F64x8 {
         let halves = (g < 0 ? -g : g) * 2
         guard halves <= 16, Double(Int(halves)) == halves else { return exponential(x, g) }
@@ -59,9 +59,12 @@ enum Power {
         return g < 0 ? F64x8.one / power : power
     }
 
-    @_transparent private static func exponential(_ x: F64x8, _ g: Double) -> F64x8 {
-        let exponent = Logarithm.natural(x) * F64x8(g)
-        let size = Exponential.negative(-exponent.magnitude).hi
+    private static func exponential(_ x: F64x8, _ g: Double) -> F64x8 {
+        let log = Logarithm.pair(x)
+        let product = Pair.product(log.hi, F64x8(g < 0 ? g : -g))
+        let power = Exponential.negative(-product.hi.magnitude)
+        let low = product.lo + log.lo * F64x8(g < 0 ? g : -g)
+        let size = power.hi.times(-low, plus: power.hi + power.lo)
         return g < 0 ? F64x8.one / size : size
     }
 }

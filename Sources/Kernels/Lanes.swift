@@ -51,6 +51,8 @@ protocol Lanes {
     var largest: Scalar { get }
     /// The sum of the lanes: the upper half onto the lower, and again.
     var sum: Scalar { get }
+    /// The largest of all tops, and the sum of all else, by the same tree.
+    static func fold(rest: Self, top: Self) -> (rest: Scalar, top: Scalar)
     /// Adds all lanes to eight running sums in double, in a fixed order.
     func accumulate(into sums: inout SIMD8<Double>)
 
@@ -133,6 +135,10 @@ struct F32x16: Lanes {
     @_transparent var powerOfTwo: Self { Self(focal_power_f32x16(v)) }
     @_transparent var largest: Float { focal_largest_f32x16(v) }
     @_transparent var sum: Float { focal_sum_f32x16(v) }
+    @_transparent static func fold(rest: Self, top: Self) -> (rest: Float, top: Float) {
+        let folded = focal_fold_f32x16(rest.v, top.v)
+        return (folded[0], folded[1])
+    }
     @_transparent func accumulate(into sums: inout SIMD8<Double>) { sums = focal_accumulate(sums, v) }
     @_transparent init(narrowing pointer: UnsafePointer<Double>) { v = focal_narrow_f64x16(pointer) }
     @_transparent func widen(to pointer: UnsafeMutablePointer<Double>) { focal_widen_f32x16(pointer, v) }
@@ -185,6 +191,10 @@ struct F64x8: Lanes {
     @_transparent var powerOfTwo: Self { Self(focal_power_f64x8(v)) }
     @_transparent var largest: Double { focal_largest_f64x8(v) }
     @_transparent var sum: Double { focal_sum_f64x8(v) }
+    @_transparent static func fold(rest: Self, top: Self) -> (rest: Double, top: Double) {
+        let folded = focal_fold_f64x8(rest.v, top.v)
+        return (folded[0], folded[1])
+    }
     @_transparent func accumulate(into sums: inout SIMD8<Double>) { sums = focal_add_f64x8(sums, v) }
     @_transparent init(narrowing pointer: UnsafePointer<Double>) { v = focal_load_f64x8(pointer) }
     @_transparent func widen(to pointer: UnsafeMutablePointer<Double>) { store(to: pointer) }

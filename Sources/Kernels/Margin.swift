@@ -9,6 +9,7 @@ struct Margin<V: Lanes> {
     /// Where the score is on the other side, u < 0.
     let wrong: V.Mask
     let size: V  // |u|, bounded
+    let sizeLow: V  // what |u| lost in rounding
     let log1p: V  // log(1 + e)
     let p: V
     let q: Pair<V>  // a pair: q^gamma multiplies its error by gamma
@@ -28,18 +29,19 @@ struct Margin<V: Lanes> {
         let numeratorLow = V.select(wrong, V.zero, e.lo)
         let residual = (-high).times(e.lo, plus: (-high).times(e.hi, plus: numerator - high) + numeratorLow)
         self.init(
-            wrong: wrong, size: size, log1p: V.log1p(e, reciprocal: reciprocal),
+            wrong: wrong, size: Pair(size, V.zero), log1p: V.log1p(e, reciprocal: reciprocal),
             p: V.select(wrong, ratio, reciprocal), q: Pair(high, residual * reciprocal))
     }
 
     /// From its parts; size may be infinite.
-    @_transparent init(wrong: V.Mask, size: V, log1p: V, p: V, q: Pair<V>) {
+    @_transparent init(wrong: V.Mask, size: Pair<V>, log1p: V, p: V, q: Pair<V>) {
         self.wrong = wrong
-        self.size = size.atMost(V(1024.0))
+        self.size = size.hi.atMost(V(1024.0))
+        sizeLow = size.lo
         self.log1p = log1p
         self.p = p
         self.q = q
-        loss = log1p + V.select(wrong, size, V.zero)
+        loss = log1p + V.select(wrong, size.hi, V.zero)
         finiteLoss = log1p + V.select(wrong, self.size, V.zero)
     }
 

@@ -1,4 +1,5 @@
-/// A sum of exponentials, relative to e^shift 2^steps: the true sum is e^shift 2^steps sum.
+/// A sum of exponentials, relative to e^shift 2^steps: the true sum is e^shift 2^steps (rest + top).  The largest stands
+/// apart, so that what is left without it, which 1 - p of that class needs, is not lost in the sum.
 ///
 /// With z = n ln 2 + r, e^z is 2^n e^r: exact to an ulp however far z lies from 0 or from the maximum, because no difference
 /// of two scores is ever rounded.  Only where |z| is large is `shift` the maximum itself, and there the differences that
@@ -6,15 +7,20 @@
 struct Mass {
     var shift: F64x8
     var steps: F64x8
-    var sum: F64x8
+    var rest: F64x8
+    var top: F64x8
 
-    static var none: Mass { Mass(shift: F64x8(-Double.infinity), steps: F64x8.zero, sum: F64x8.zero) }
+    static var none: Mass {
+        Mass(shift: F64x8(-Double.infinity), steps: F64x8.zero, rest: F64x8.zero, top: F64x8.zero)
+    }
+
+    @_transparent var sum: F64x8 { rest + top }
 
     /// log of the reference.
     @_transparent var reference: F64x8 { steps.times(F64x8(0x1.62e42fefa39efp-1), plus: shift) }
 
     /// The sum of two, relative to the larger reference.  A difference of steps scales exactly.
-    @inline(__always) static func + (a: Mass, b: Mass) -> Mass {
+    @inline(never) static func + (a: Mass, b: Mass) -> Mass {
         let sameShift = a.shift == b.shift
         let (ra, rb) = (a.reference, b.reference)
         let bIsLarger = F64x8.select(sameShift, a.steps, ra) < F64x8.select(sameShift, b.steps, rb)
@@ -23,17 +29,23 @@ struct Mass {
             scaleA = F64x8.select(sameShift, scaleA, Exponential.negative((ra - rb).atMost(F64x8.zero)).hi)
             scaleB = F64x8.select(sameShift, scaleB, Exponential.negative((rb - ra).atMost(F64x8.zero)).hi)
         }
+        let one = F64x8.one
+        let fa = F64x8.select(bIsLarger, scaleA, one), fb = F64x8.select(bIsLarger, one, scaleB)
+        let (ta, tb) = (fa * a.top, fb * b.top)
+        let isLess = ta < tb
         return Mass(
             shift: F64x8.select(bIsLarger, b.shift, a.shift), steps: F64x8.select(bIsLarger, b.steps, a.steps),
-            sum: F64x8.select(bIsLarger, scaleA.times(a.sum, plus: b.sum), scaleB.times(b.sum, plus: a.sum)))
+            rest: fa.times(a.rest, plus: fb * b.rest) + F64x8.select(isLess, ta, tb), top: F64x8.select(isLess, tb, ta))
     }
 
-    /// What turns this mass's numbers into `other`'s, whose reference is no smaller.
-    @inline(__always) func scale(to other: Mass) -> F64x8 {
+    /// What turns this mass's numbers into `other`'s, whose reference is no smaller (or by less than a step, where the other
+    /// is that of all shards).
+    @inline(never) func scale(to other: Mass) -> F64x8 {
         let sameShift = shift == other.shift
         let power = Mass.powerOfTwo(steps - other.steps)
         guard F64x8.any(F64x8.not(sameShift)) else { return power }
-        return F64x8.select(sameShift, power, Exponential.negative((reference - other.reference).atMost(F64x8.zero)).hi)
+        let below = (reference - other.reference) - F64x8.one
+        return F64x8.select(sameShift, power, Exponential.negative(below).hi * F64x8(0x1.5bf0a8b145769p1))
     }
 
     /// 2^n for an integer n <= 0, 0 below the normal range; 1 for n > 0, where it is not used.

@@ -58,10 +58,11 @@ enum GammaAny: Modulator {
     /// so the error stays near 2 + gamma ulp however small the result.
     @_transparent static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> Pair<V> {
         let linear = V.select(m.wrong, V.zero, m.size)
+        let lost = V.select(m.wrong, V.zero, m.sizeLow)
         let product = Pair.product(linear, gamma.value.hi)
         let bend = m.log1p * gamma.value.hi
         let sum = Pair.sum(product.hi, bend)
-        let low = sum.lo + gamma.value.lo.times(linear, plus: product.lo)
+        let low = sum.lo + gamma.value.lo.times(linear, plus: gamma.value.hi.times(lost, plus: product.lo))
         let power = Exponential.negative(-sum.hi)
         return Pair(power.hi, power.lo - low * power.hi)
     }

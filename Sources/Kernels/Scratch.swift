@@ -25,6 +25,4 @@ struct Scratch<V: Lanes> {
     var loss: Array { @inline(__always) get { array(5) } }
     var grad: Array { @inline(__always) get { array(6) } }
     var hess: Array { @inline(__always) get { array(7) } }
-    var positive: Array { @inline(__always) get { array(8) } }
-    var negative: Array { @inline(__always) get { array(9) } }
 }

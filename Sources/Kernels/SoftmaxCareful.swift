@@ -34,6 +34,7 @@ struct SoftmaxLoss {
     private struct Sums {
         var share = F64x8.zero  // y a
         var q = F64x8.zero  // (1 - y) p
+        var p = F64x8.zero  // y p
         var weight = F64x8.zero  // v
         var entropy = F64x8.zero  // v L
         var logs = F64x8.zero  // L
@@ -98,6 +99,7 @@ struct SoftmaxLoss {
         let none = F64x8.zero
         sums.share = sums.share + share
         sums.q = sums.q + F64x8.select(y == F64x8.one, none, (F64x8.one - y) * p)
+        sums.p = sums.p + y * p
         sums.weight = sums.weight + share
         sums.entropy = sums.entropy + F64x8.select(share == none, none, share * finite)
         sums.logs = sums.logs + finite
@@ -112,7 +114,7 @@ struct SoftmaxLoss {
 
     /// The sums in every lane, and the loss.
     private struct Totals {
-        let q, share, weight, entropy, logs: F64x8
+        let q, p, share, weight, entropy, logs: F64x8
         let term, modulator: Jet
         let loss: Double
 
@@ -121,6 +123,7 @@ struct SoftmaxLoss {
             func total(_ j: Jet) -> Jet { Jet(total(j.value), total(j.first), total(j.second)) }
             let keep = F64x8(1 - sample.smoothing), even = F64x8(sample.smoothing) * sample.uniform
             q = total(s.q)
+            p = total(s.p)
             share = total(s.share)
             logs = total(s.logs)
             // Smoothing of the cross-entropy alone spreads a part of the share evenly.
@@ -141,7 +144,7 @@ struct SoftmaxLoss {
         let (y, share) = shares(klass, count)
         let (p, q, loss) = sample.probabilities(klass, count)
         let finite = loss.atMost(F64x8(1e300))
-        let jet = isMixture ? mixture(share, p, q, finite, all) : interpolated(y, share, p, all)
+        let jet = isMixture ? mixture(share, p, q, finite, all) : interpolated(y, share, p, q, all)
         var hess = jet.second
         switch args.hessian {
         case FOCAL_HESSIAN_ABSOLUTE: hess = hess.magnitude
@@ -151,29 +154,30 @@ struct SoftmaxLoss {
         write(klass, count, p, grad: jet.first, hess: hess)
     }
 
-    private func interpolated(_ y: F64x8, _ share: F64x8, _ p: F64x8, _ all: Totals) -> Jet {
+    /// Differences such as p - y are written p (1 - y) - y q: exact where a target is 0 or 1.
+    private func interpolated(_ y: F64x8, _ share: F64x8, _ p: F64x8, _ q: F64x8, _ all: Totals) -> Jet {
         let one = F64x8.one
-        let pull = p * ((one - y) - all.q)
-        let modulator = Jet(all.q, pull, pull * (one - (p + p))).power(gamma)
+        let pull = p * ((one - y) * all.p - y * all.q)
+        let modulator = Jet(all.q, pull, pull * (q - p)).power(gamma)
         let v = F64x8(1 - smoothing) * share + F64x8(smoothing) * uniform * all.share
-        return modulator * Jet(all.entropy, p * all.weight - v, all.weight * p * (one - p))
+        let slope = p * (all.weight - v) - v * q
+        return modulator * Jet(all.entropy, slope, all.weight * p * q)
     }
 
     private func mixture(_ share: F64x8, _ p: F64x8, _ q: F64x8, _ loss: F64x8, _ all: Totals) -> Jet {
         let m = Jet(q, -p, -p).power(gamma)
-        let term = summed(share * (m * Jet(loss, -F64x8.one, F64x8.zero)), all.term, p)
-        let modulator = summed(share * m, all.modulator, p)
+        let term = summed(share * (m * Jet(loss, -F64x8.one, F64x8.zero)), all.term, p, q)
+        let modulator = summed(share * m, all.modulator, p, q)
         let logs = summed(
-            Jet(loss, -F64x8.one, F64x8.zero), Jet(all.logs, -F64x8(Double(sample.classes)), F64x8.zero), p)
+            Jet(loss, -F64x8.one, F64x8.zero), Jet(all.logs, -F64x8(Double(sample.classes)), F64x8.zero), p, q)
         return F64x8(1 - smoothing) * term + F64x8(smoothing) * uniform * (modulator * logs)
     }
 
     /// A sum's derivatives by one score, from the class's own by log p and their totals.
-    private func summed(_ own: Jet, _ all: Jet, _ p: F64x8) -> Jet {
-        let one = F64x8.one
-        return Jet(
-            all.value, own.first - p * all.first,
-            own.second * (one - (p + p)) - p * (one - p) * all.first + p * p * all.second)
+    private func summed(_ own: Jet, _ all: Jet, _ p: F64x8, _ q: F64x8) -> Jet {
+        Jet(
+            all.value, own.first * q - p * (all.first - own.first),
+            own.second * q * q + p * p * (all.second - own.second) - p * q * all.first)
     }
 
     /// What p (1 - p) is multiplied by: M V + g q^(g-1) p_t CE, or its like for each class.
@@ -185,7 +189,7 @@ struct SoftmaxLoss {
             return kept + F64x8(smoothing) * all.modulator.value - even * all.modulator.first * all.logs
         }
         let m = Jet(all.q, F64x8.one, F64x8.zero).power(gamma)
-        return m.value * all.weight + m.first * (F64x8.one - all.q) * all.entropy
+        return m.value * all.weight + m.first * all.p * all.entropy
     }
 
     // MARK: - Out

@@ -87,7 +87,7 @@ struct SoftmaxColumns<V: Lanes> {
 
     // MARK: - In
 
-    private func load(_ start: Int, _ length: Int, _ tile: Tile) {
+    @inline(never) private func load(_ start: Int, _ length: Int, _ tile: Tile) {
         let dtype = plan.pointee.args.score_dtype
         let scores = plan.pointee.args.scores.unsafelyUnwrapped
         if isTransposed { return transpose(in: scores + tile.first &* classes &* size(of: dtype), dtype, tile) }
@@ -97,7 +97,7 @@ struct SoftmaxColumns<V: Lanes> {
     }
 
     /// Rows of a whole chunk; a tile's idle lanes get zeros.
-    private func transpose(in rows: UnsafeRawPointer, _ dtype: Int32, _ tile: Tile) {
+    @inline(never) private func transpose(in rows: UnsafeRawPointer, _ dtype: Int32, _ tile: Tile) {
         for r in 0..<(tile.vectors &* V.count) {
             if r < tile.count {
                 V.read(dtype, rows + r &* classes &* size(of: dtype), classes, into: scratch.row)
@@ -112,7 +112,7 @@ struct SoftmaxColumns<V: Lanes> {
 
     /// Turns the chunk's scores into exponentials relative to its own maxima and, in the first pass, adds up those beside the
     /// target.
-    private func exponentials(_ start: Int, _ length: Int, _ tile: Tile, sums: Bool) {
+    @inline(never) private func exponentials(_ start: Int, _ length: Int, _ tile: Tile, sums: Bool) {
         for w in 0..<tile.vectors {
             let column = scratch.tile + w &* V.count
             var maximum = V(-Double.infinity)
@@ -133,36 +133,53 @@ struct SoftmaxColumns<V: Lanes> {
         }
     }
 
-    private func addChunk(_ column: Array, _ start: Int, _ length: Int, _ w: Int) {
+    @inline(never) private func addChunk(_ column: Array, _ start: Int, _ length: Int, _ w: Int) {
         let label = V(narrowing: scratch.samples.label + w &* V.count)
-        let slots = scratch.slots
+        // A slot for each lane of a row: its largest, and the sum of its others behind.
+        let tops = scratch.slots, rests = scratch.slots + V.count &* V.count
         for k in 0..<length {
-            let e = V(loading: column + k &* stride)
-            let other = V.select(label == V(Double(start &+ k)), V.zero, e)
-            let slot = slots + (k & (V.count &- 1)) &* V.count
-            (k < V.count ? other : V(loading: slot) + other).store(to: slot)
+            let e = V.select(label == V(Double(start &+ k)), V.zero, V(loading: column + k &* stride))
+            let slot = (k & (V.count &- 1)) &* V.count
+            if k < V.count {
+                e.store(to: tops + slot)
+                V.zero.store(to: rests + slot)
+            } else {
+                add(rest: V.zero, top: e, to: slot, tops, rests)
+            }
         }
-        var used = min(length, V.count)
-        // The tree of a row's lanes: the upper half onto the lower, and again.
-        var half = V.count / 2
+        // The fold of a row's lanes: the upper half onto the lower, and again.
+        var used = min(length, V.count), half = V.count / 2
         while half > 0 {
             for j in half..<max(half, used) {
-                (V(loading: slots + (j &- half) &* V.count) + V(loading: slots + j &* V.count)).store(to: slots + (j &- half) &* V.count)
+                add(
+                    rest: V(loading: rests + j &* V.count), top: V(loading: tops + j &* V.count), to: (j &- half) &* V.count, tops,
+                    rests)
             }
             used = min(used, half)
             half /= 2
         }
-        V(loading: slots).widen(to: scratch.samples.chunkSum)
+        let samples = scratch.samples
+        V(loading: tops).widen(to: samples.chunkTop)
+        V(loading: rests).widen(to: samples.chunkRest)
         var i = 0
         while i < V.count {
-            scratch.samples.add(F64x8(loading: scratch.samples.chunkSum + i), w &* V.count &+ i, isFirst: start == 0)
+            samples.add(
+                rest: F64x8(loading: samples.chunkRest + i), top: F64x8(loading: samples.chunkTop + i), w &* V.count &+ i,
+                isFirst: start == 0)
             i &+= 8
         }
     }
 
+    @inline(__always) private func add(rest: V, top: V, to slot: Int, _ tops: Array, _ rests: Array) {
+        let old = V(loading: tops + slot)
+        let isLess = old < top
+        (V(loading: rests + slot) + (rest + V.select(isLess, old, top))).store(to: rests + slot)
+        V.select(isLess, top, old).store(to: tops + slot)
+    }
+
     // MARK: - Second pass
 
-    private func write(_ output: SoftmaxOutput, _ start: Int, _ length: Int, _ tile: Tile) {
+    @inline(never) private func write(_ output: SoftmaxOutput, _ start: Int, _ length: Int, _ tile: Tile) {
         guard output.pointer(plan.pointee.args) != nil else { return }
         for w in 0..<tile.vectors { compute(output, start, length, w) }
         if isTransposed { return transpose(out: output, tile) }
@@ -170,7 +187,7 @@ struct SoftmaxColumns<V: Lanes> {
         for k in 0..<length { writer.put(scratch.out + k &* stride, tile.count, output, at: element(start &+ k, tile)) }
     }
 
-    @inline(__always) private func compute(_ output: SoftmaxOutput, _ start: Int, _ length: Int, _ w: Int) {
+    private func compute(_ output: SoftmaxOutput, _ start: Int, _ length: Int, _ w: Int) {
         let samples = scratch.samples, lane = w &* V.count
         let formula = ClassFormula<V>(plan, samples) { V(narrowing: $0 + lane) }
         let label = V(narrowing: samples.label + lane), target = V(narrowing: output.target(samples) + lane)
@@ -185,7 +202,7 @@ struct SoftmaxColumns<V: Lanes> {
         }
     }
 
-    private func transpose(out output: SoftmaxOutput, _ tile: Tile) {
+    @inline(never) private func transpose(out output: SoftmaxOutput, _ tile: Tile) {
         let writer = SoftmaxWriter(plan: plan, scratch: scratch)
         for r in 0..<tile.count {
             for k in 0..<classes { scratch.row[k] = scratch.out[k &* stride &+ r] }

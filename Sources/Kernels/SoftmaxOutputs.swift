@@ -27,13 +27,16 @@ enum SoftmaxOutput {
 
 /// A vector of samples' numbers (or one sample's in every lane) as the second pass needs them.
 struct ClassFormula<V: Lanes> {
-    private let gradFactor, ratio, slope, bend, q, probability: V
+    private let gradFactor, ratio, slope, bend, q, probability, top, complement, probabilityTarget, scale: V
     private let mode: Int32
     private let floor: V
 
     /// From the samples' doubles; `load` takes a column to lanes.  chunkScale: from the chunk's exponentials to the sample's.
     @inline(__always) init(_ plan: Plan, _ samples: Samples, _ load: (UnsafeMutablePointer<Double>) -> V) {
-        let scale = load(samples.chunkScale)
+        scale = load(samples.chunkScale)
+        top = load(samples.top)
+        complement = load(samples.complement)
+        probabilityTarget = load(samples.probabilityTarget)
         gradFactor = load(samples.gradFactor) * scale
         ratio = load(samples.ratio) * scale
         probability = load(samples.probability) * scale
@@ -48,14 +51,17 @@ struct ClassFormula<V: Lanes> {
         switch output {
         case .grad: gradFactor * e
         case .probabilities: probability * e
-        case .hess: hess(ratio * e).atLeast(floor)
+        case .hess: hess(e).atLeast(floor)
         }
     }
 
-    /// H_kk = a (f'' r^2 - f' r (1 - r)); Gauss-Newton: a |f'| r (1 - q r).
-    @inline(__always) private func hess(_ r: V) -> V {
-        if mode == FOCAL_HESSIAN_GAUSS_NEWTON { return slope * r * (-q).times(r, plus: V.one) }
-        let exact = r * r.times(bend - slope, plus: slope)
+    /// H_kk = a (f'' r^2 - f' r (1 - r)); Gauss-Newton: a |f'| r (1 - q r), where 1 - q r = p + q (1 - r).
+    @inline(__always) private func hess(_ e: V) -> V {
+        let r = ratio * e
+        // Only the largest class's 1 - r could cancel.
+        let rest = V.select(e * scale == top, complement, V.one - r)
+        if mode == FOCAL_HESSIAN_GAUSS_NEWTON { return slope * r * q.times(rest, plus: probabilityTarget) }
+        let exact = r * slope.times(rest, plus: bend * r)
         return mode == FOCAL_HESSIAN_ABSOLUTE ? exact.magnitude : exact
     }
 }

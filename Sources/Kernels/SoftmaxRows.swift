@@ -56,8 +56,9 @@ struct SoftmaxRows<V: Lanes> {
                 let e = isKept ? kept(r, c) : exponentials(row: first &+ r, r, c)
                 let own = Mass(
                     shift: F64x8(samples.chunkShift[reference(r, c)]), steps: F64x8(samples.chunkSteps[reference(r, c)]),
-                    sum: F64x8.zero)
-                let sample = Mass(shift: F64x8(samples.shift[r]), steps: F64x8(samples.steps[r]), sum: F64x8.zero)
+                    rest: F64x8.zero, top: F64x8.zero)
+                let sample = Mass(
+                    shift: F64x8(samples.shift[r]), steps: F64x8(samples.steps[r]), rest: F64x8.zero, top: F64x8.zero)
                 samples.chunkScale[r] = own.scale(to: sample).v[0]
                 write(.grad, e, row: first &+ r, r, c)
                 write(.hess, e, row: first &+ r, r, c)
@@ -74,7 +75,7 @@ struct SoftmaxRows<V: Lanes> {
     // MARK: - First pass
 
     /// Reads a chunk of a row and turns it into exponentials relative to its maximum; lanes past the end are 0.
-    @inline(__always) private func exponentials(row: Int, _ r: Int, _ c: Int) -> Array {
+    @inline(never) private func exponentials(row: Int, _ r: Int, _ c: Int) -> Array {
         let dtype = plan.pointee.args.score_dtype, count = classes(in: c)
         let e = isKept ? kept(r, c) : scratch.tile
         let element = row &* classes &+ c &* chunk
@@ -113,30 +114,37 @@ struct SoftmaxRows<V: Lanes> {
     }
 
     /// Adds up a chunk's exponentials beside the target's.
-    @inline(__always) private func addChunk(_ e: Array, _ r: Int, _ c: Int) {
+    @inline(never) private func addChunk(_ e: Array, _ r: Int, _ c: Int) {
         let samples = scratch.samples, count = classes(in: c)
         let target = Int(samples.label[r]) &- c &* chunk
         let isHere = target >= 0 && target < count
         let saved = isHere ? e[target] : 0
         if isHere { e[target] = 0 }
-        var sum = V.zero
+        var top = V.zero, rest = V.zero
         var i = 0
         while i < count {
-            sum = sum + V(loading: e + i)
+            let e = V(loading: e + i)
+            let isLess = top < e
+            rest = rest + V.select(isLess, top, e)
+            top = V.select(isLess, e, top)
             i &+= V.count
         }
         if isHere { e[target] = saved }
         let place = reference(r, c)
+        let lanes = V.fold(rest: rest, top: top)
         let chunk = Mass(
-            shift: F64x8(samples.chunkShift[place]), steps: F64x8(samples.chunkSteps[place]), sum: F64x8(Double(sum.sum)))
-        let own = Mass(shift: F64x8(samples.shift[r]), steps: F64x8(samples.steps[r]), sum: F64x8(samples.sum[r]))
+            shift: F64x8(samples.chunkShift[place]), steps: F64x8(samples.chunkSteps[place]), rest: F64x8(Double(lanes.rest)),
+            top: F64x8(Double(lanes.top)))
+        let own = Mass(
+            shift: F64x8(samples.shift[r]), steps: F64x8(samples.steps[r]), rest: F64x8(samples.rest[r]),
+            top: F64x8(samples.top[r]))
         let all = c == 0 ? chunk : own + chunk
-        samples.setMass(r, shift: all.shift.v[0], steps: all.steps.v[0], sum: all.sum.v[0])
+        samples.setMass(r, shift: all.shift.v[0], steps: all.steps.v[0], rest: all.rest.v[0], top: all.top.v[0])
     }
 
     // MARK: - Second pass
 
-    @inline(__always) private func write(_ output: SoftmaxOutput, _ e: Array, row: Int, _ r: Int, _ c: Int) {
+    @inline(never) private func write(_ output: SoftmaxOutput, _ e: Array, row: Int, _ r: Int, _ c: Int) {
         guard output.pointer(plan.pointee.args) != nil else { return }
         let samples = scratch.samples, count = classes(in: c)
         let values = scratch.row

@@ -67,7 +67,7 @@ struct SoftmaxSample {
     }
 
     /// p, 1 - p and -log p of some classes; those beyond the end have p = 0.
-    @inline(__always) func probabilities(_ klass: Int, _ count: Int) -> (p: F64x8, q: F64x8, loss: F64x8) {
+    @inline(never) func probabilities(_ klass: Int, _ count: Int) -> (p: F64x8, q: F64x8, loss: F64x8) {
         let z = lanes(klass, count, beyond: -.infinity, score)
         let e = mass.exponential(z)
         let sum = F64x8(total)
@@ -91,7 +91,10 @@ struct SoftmaxSample {
         let z = F64x8(score(target))
         let e = mass.exponential(z), others = F64x8(beside(target))
         let margin = Margin(target: e, others: others, total: Pair.sum(e, others), distance: mass.distance(z))
-        return Derivatives(margin: margin, gamma: Gamma(gamma)).run(gamma: gamma)
+        let g = Gamma<F64x8>(gamma)
+        let w = GammaAny.weight(margin, g)
+        let slope = margin.slope(w, g.value.hi)
+        return (slope.v[0], margin.curvature(w, g.value.hi, slope: slope, mode: FOCAL_HESSIAN_EXACT).v[0])
     }
 
     /// Fills `ratios` with r_k, the shares of the classes among those beside the target; 0 for the target.
@@ -105,16 +108,5 @@ struct SoftmaxSample {
         var sum = 0.0
         for k in 0..<classes where k != target { sum += exponential(k) }
         return sum
-    }
-
-    private struct Derivatives: ModulatorWork {
-        let margin: Margin<F64x8>
-        let gamma: Gamma<F64x8>
-
-        func run<M: Modulator>(_: M.Type) -> (slope: Double, bend: Double) {
-            let w = M.weight(margin, gamma)
-            let slope = margin.slope(w, gamma.value.hi)
-            return (slope.v[0], margin.curvature(w, gamma.value.hi, slope: slope, mode: FOCAL_HESSIAN_EXACT).v[0])
-        }
     }
 }

@@ -17,11 +17,11 @@ struct SoftmaxScratch<V: Lanes> {
     var tile: Array { base.assumingMemoryBound(to: V.Scalar.self) }
     /// Outputs on their way, where the tile is not in the caller's order.
     var out: Array { (base + 8192).assumingMemoryBound(to: V.Scalar.self) }
-    /// One vector a slot of a sum, then room for a row of values.
+    /// Two vectors a slot of a sum, then room for a row of values and for what the caller's array held.
     var slots: Array { (base + 16384).assumingMemoryBound(to: V.Scalar.self) }
-    var row: Array { (base + 17408).assumingMemoryBound(to: V.Scalar.self) }
-    var old: Array { (base + 19456).assumingMemoryBound(to: V.Scalar.self) }
-    var samples: Samples { Samples(base: (base + 21504).assumingMemoryBound(to: Double.self)) }
+    var row: Array { (base + 18432).assumingMemoryBound(to: V.Scalar.self) }
+    var old: Array { (base + 20480).assumingMemoryBound(to: V.Scalar.self) }
+    var samples: Samples { Samples(base: (base + 22528).assumingMemoryBound(to: Double.self)) }
 }
 
 /// What fills `Samples` before the first pass and empties it after the last.
@@ -59,7 +59,7 @@ struct SampleStage<V: Lanes> {
         samples.weight[i] = isLive ? plan.pointee.labelWeight(Int(label)) * plan.pointee.weight(first &+ i) : 0
         samples.gamma[i] = isLive ? args.gammas.map { $0[Int(label)] } ?? args.gamma : 0
         samples.target[i] = isHere ? score(first &+ i, Int(local)) : -Double.infinity
-        samples.setMass(i, shift: -Double.infinity, steps: 0, sum: 0)
+        samples.setMass(i, shift: -Double.infinity, steps: 0, rest: 0, top: 0)
     }
 
     private func set(idle i: Int) {
@@ -68,7 +68,7 @@ struct SampleStage<V: Lanes> {
         samples.weight[i] = 0
         samples.gamma[i] = 0
         samples.target[i] = 0
-        samples.setMass(i, shift: 0, steps: 0, sum: 1)
+        samples.setMass(i, shift: 0, steps: 0, rest: 1, top: 0)
     }
 
     private func score(_ sample: Int, _ klass: Int) -> Double {
@@ -118,15 +118,16 @@ struct SampleStage<V: Lanes> {
             let top = target > largest ? target : largest
             let sum = args.shard_sum.unsafelyUnwrapped[first &+ i]
             let scale = largest == top ? 1 : Exponential.negative(F64x8(largest - top)).hi.v[0]
-            samples.setMass(i, shift: top, steps: 0, sum: sum * scale)
+            samples.setMass(i, shift: top, steps: 0, rest: sum * scale, top: 0)
         }
     }
 }
 
 extension Samples {
-    @inline(__always) func setMass(_ i: Int, shift: Double, steps: Double, sum: Double) {
+    @inline(__always) func setMass(_ i: Int, shift: Double, steps: Double, rest: Double, top: Double) {
         self.shift[i] = shift
         self.steps[i] = steps
-        self.sum[i] = sum
+        self.rest[i] = rest
+        self.top[i] = top
     }
 }

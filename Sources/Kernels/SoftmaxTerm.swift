@@ -12,8 +12,9 @@ struct Samples {
     // Known before the term.
     var shift: UnsafeMutablePointer<Double> { @inline(__always) get { column(0) } }
     var steps: UnsafeMutablePointer<Double> { @inline(__always) get { column(1) } }
-    /// Over the classes beside the target.
-    var sum: UnsafeMutablePointer<Double> { @inline(__always) get { column(2) } }
+    /// Over the classes beside the target: the largest exponential, and the sum of the others.
+    var rest: UnsafeMutablePointer<Double> { @inline(__always) get { column(2) } }
+    var top: UnsafeMutablePointer<Double> { @inline(__always) get { column(22) } }
     /// The target's score.
     var target: UnsafeMutablePointer<Double> { @inline(__always) get { column(3) } }
     /// alpha, class weight and sample weight; 0 where ignored.
@@ -26,6 +27,8 @@ struct Samples {
     var ratio: UnsafeMutablePointer<Double> { @inline(__always) get { column(8) } }
     var probability: UnsafeMutablePointer<Double> { @inline(__always) get { column(9) } }
     var probabilityTarget: UnsafeMutablePointer<Double> { @inline(__always) get { column(10) } }
+    /// Of the largest class beside the target: 1 - r.
+    var complement: UnsafeMutablePointer<Double> { @inline(__always) get { column(23) } }
     /// -a f' and a f'' times the Hessian's scale, and q.
     var slope: UnsafeMutablePointer<Double> { @inline(__always) get { column(11) } }
     var bend: UnsafeMutablePointer<Double> { @inline(__always) get { column(12) } }
@@ -40,17 +43,21 @@ struct Samples {
     var chunkScale: UnsafeMutablePointer<Double> { @inline(__always) get { column(17) } }
     /// The target's class here, or -1.
     var label: UnsafeMutablePointer<Double> { @inline(__always) get { column(18) } }
-    /// A vector's sums on their way to the samples (the term's loss, later).
-    var chunkSum: UnsafeMutablePointer<Double> { @inline(__always) get { column(15) } }
+    /// A vector's sums on their way to the samples (the term's loss and log-sum, later).
+    var chunkTop: UnsafeMutablePointer<Double> { @inline(__always) get { column(15) } }
+    var chunkRest: UnsafeMutablePointer<Double> { @inline(__always) get { column(16) } }
     /// 1, or 0 for an ignored sample.
     var live: UnsafeMutablePointer<Double> { @inline(__always) get { column(19) } }
 
     @inline(__always) func mass(_ i: Int) -> Mass {
-        Mass(shift: F64x8(loading: shift + i), steps: F64x8(loading: steps + i), sum: F64x8(loading: sum + i))
+        Mass(
+            shift: F64x8(loading: shift + i), steps: F64x8(loading: steps + i), rest: F64x8(loading: rest + i),
+            top: F64x8(loading: top + i))
     }
     /// Adds a chunk's sums, whose references stand in the chunk's columns, to eight samples.
-    @inline(__always) func add(_ sums: F64x8, _ i: Int, isFirst: Bool) {
-        let chunk = Mass(shift: F64x8(loading: chunkShift + i), steps: F64x8(loading: chunkSteps + i), sum: sums)
+    @inline(__always) func add(rest: F64x8, top: F64x8, _ i: Int, isFirst: Bool) {
+        let chunk = Mass(
+            shift: F64x8(loading: chunkShift + i), steps: F64x8(loading: chunkSteps + i), rest: rest, top: top)
         setMass(isFirst ? chunk : mass(i) + chunk, i)
     }
 
@@ -58,7 +65,8 @@ struct Samples {
     func scaleChunk(_ count: Int) {
         var i = 0
         while i < count {
-            let chunk = Mass(shift: F64x8(loading: chunkShift + i), steps: F64x8(loading: chunkSteps + i), sum: F64x8.zero)
+            let chunk = Mass(
+                shift: F64x8(loading: chunkShift + i), steps: F64x8(loading: chunkSteps + i), rest: F64x8.zero, top: F64x8.zero)
             chunk.scale(to: mass(i)).store(to: chunkScale + i)
             i &+= 8
         }
@@ -67,37 +75,37 @@ struct Samples {
     @inline(__always) func setMass(_ mass: Mass, _ i: Int) {
         mass.shift.store(to: shift + i)
         mass.steps.store(to: steps + i)
-        mass.sum.store(to: sum + i)
+        mass.rest.store(to: rest + i)
+        mass.top.store(to: top + i)
     }
 }
 
 /// From the sums over classes to everything a sample's outputs are made of: the scalar function of the margin, in double for
 /// every type of scores, eight samples at a time.
-struct SoftmaxTerm: ModulatorWork {
+struct SoftmaxTerm {
     let plan: Plan
     let samples: Samples
     let count: Int
 
+    /// One way for every gamma: beside the classes' exponentials one power a sample costs little, and in double it is exact
+    /// enough.
     func run() {
-        if plan.pointee.args.gammas != nil { run(GammaAny.self) } else { run(gamma: plan.pointee.args.gamma) }
-    }
-
-    func run<M: Modulator>(_: M.Type) {
         let args = plan.pointee.args
         let needsHess = args.hess != nil || args.hess_full != nil
         var i = 0
         while i < count {
             let mass = samples.mass(i)
+            let others = mass.sum
             let z = F64x8(loading: samples.target + i)
             let e = mass.exponential(z)
-            let total = Pair.sum(e, mass.sum)
-            let margin = Margin(target: e, others: mass.sum, total: total, distance: mass.distance(z))
+            let total = Pair.sum(e, others)
+            let margin = Margin(target: e, others: others, total: total, distance: mass.distance(z))
             let gamma = Gamma(Pair(F64x8(loading: samples.gamma + i), F64x8.zero))
-            let w = M.weight(margin, gamma)
+            let w = GammaAny.weight(margin, gamma)
             let a = F64x8(loading: samples.weight + i)
             let slope = margin.slope(w, gamma.value.hi)
             // Where no other class counts the slope is 0 and so is its share.
-            let share = F64x8.select(mass.sum == F64x8.zero, F64x8.zero, F64x8.one / mass.sum)
+            let share = F64x8.select(others == F64x8.zero, F64x8.zero, F64x8.one / others)
             let scaled = a * slope * F64x8(plan.pointee.scale)
             (-scaled).store(to: samples.gradTarget + i)
             (scaled * share).store(to: samples.gradFactor + i)
@@ -110,6 +118,7 @@ struct SoftmaxTerm: ModulatorWork {
                 let scale = a * F64x8(plan.pointee.scale * args.hessian_scale)
                 let exact = margin.curvature(w, gamma.value.hi, slope: slope, mode: FOCAL_HESSIAN_EXACT)
                 share.store(to: samples.ratio + i)
+                (mass.rest * share).store(to: samples.complement + i)
                 margin.q.hi.store(to: samples.q + i)
                 (scale * slope).store(to: samples.slope + i)
                 (scale * exact).store(to: samples.bend + i)
@@ -129,10 +138,14 @@ extension Margin where V == F64x8 {
         let small = F64x8.select(isWrong, target, others), large = F64x8.select(isWrong, others, target)
         let e = small / large
         let bent = F64x8.log1p(Pair(e, F64x8.zero), reciprocal: F64x8.one)
-        // On the wrong side -u = log(others / target), or log(others) - log(target) where the quotient is out of range.
-        let farther = Logarithm.natural(others) - distance
-        let near = Logarithm.natural(F64x8.one / e)
-        let size = F64x8.select(e < F64x8(0x1p-500), F64x8.select(isWrong, farther, F64x8(1e4)), near)
+        // |u| from the two logarithms, their exact parts first; from the scores where a sum is out of range.
+        let own = Logarithm.pair(target), theirs = Logarithm.pair(others)
+        let difference = Pair.sum(own.hi - theirs.hi, own.lo - theirs.lo)
+        let isFar = e < F64x8(0x1p-900)
+        let farther = F64x8.select(isWrong, Logarithm.natural(others) - distance, F64x8(1e4))
+        let size = Pair(
+            F64x8.select(isFar, farther, difference.hi.magnitude),
+            F64x8.select(isFar, F64x8.zero, difference.lo.flippingSign(where: difference.hi)))
         let q = others / total.hi
         let residual = (-q).times(total.lo, plus: (-q).times(total.hi, plus: others))
         self.init(
