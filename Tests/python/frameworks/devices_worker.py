@@ -41,7 +41,10 @@ def main():
             sharded = [jax.device_put(x, NamedSharding(mesh, parts)) for x in (Z, targets)]
             check(f"{loss.__name__} jit {kind}", jax.jit(jax.value_and_grad(loss))(*sharded), whole)
             over = jax.shard_map(
-                lambda z, y, loss=loss: jax.lax.psum(loss(z, y), "d"), mesh=mesh, in_specs=(parts, parts), out_specs=PartitionSpec()
+                lambda z, y, loss=loss: jax.lax.psum(loss(z, y), "d"),
+                mesh=mesh,
+                in_specs=(parts, parts),
+                out_specs=PartitionSpec(),
             )
             step = jax.jit(jax.value_and_grad(over))
             check(f"{loss.__name__} shard_map {kind}", step(*sharded), whole)

@@ -29,7 +29,7 @@ def loss_of(z, y, t, positives, samples):
 def main(path):
     dist.init_process_group("gloo")
     rank, world = dist.get_rank(), dist.get_world_size()
-    x, y, t = (part[: 25] if rank == 0 else part[25:] for part in batch())  # unequal parts
+    x, y, t = (part[:25] if rank == 0 else part[25:] for part in batch())  # unequal parts
     network = torch.nn.parallel.DistributedDataParallel(model())
     counts = torch.stack([y.sum(), torch.tensor(float(len(t)), dtype=y.dtype)])
     dist.all_reduce(counts)

@@ -60,8 +60,8 @@ def softmax_tensorflow(z, t, alpha=None, gamma=2.0):
 def torchvision_focal_loss():
     """torchvision.ops.sigmoid_focal_loss.
 
-    torchvision's wheels are built for torch with CUDA; beside a CPU-only torch its compiled operators are missing and the
-    import stops at the first that it describes. Its focal loss is Python, so their names are enough.
+    torchvision's wheels are built for torch with CUDA; beside a CPU-only torch its compiled operators are missing, and
+    the import stops at the first that it describes. Its focal loss is Python, so their names are enough.
     """
     import torch
 

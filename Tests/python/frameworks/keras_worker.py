@@ -1,4 +1,4 @@
-"""test_keras.py's process for one backend (KERAS_BACKEND): runs the checks below, prints the name of each that holds."""
+"""test_keras.py's process for one backend (KERAS_BACKEND): runs the checks below, prints each that holds."""
 
 import sys
 import traceback
@@ -91,7 +91,11 @@ def sparse_ignores_a_class():
 
 def gradients_are_finite_differences():
     """Through a model of one weight a score, in every backend's own way: one step of plain gradient descent."""
-    for make, y_true in ((losses.BinaryFocal, ONE_HOT), (losses.CategoricalFocal, ONE_HOT), (losses.SparseCategoricalFocal, T)):
+    for make, y_true in (
+        (losses.BinaryFocal, ONE_HOT),
+        (losses.CategoricalFocal, ONE_HOT),
+        (losses.SparseCategoricalFocal, T),
+    ):
         for logits in (True, False):
             loss = make(from_logits=logits, reduction="sum")
             inputs = keras.Input((K,))
@@ -131,7 +135,10 @@ def hardest_examples_have_gradients():
     scale = Scale()
     model = keras.Model(inputs, scale(inputs))
     steps = []
-    for loss in (losses.BinaryFocal(alpha=None, from_logits=True), keras.losses.BinaryFocalCrossentropy(from_logits=True)):
+    for loss in (
+        losses.BinaryFocal(alpha=None, from_logits=True),
+        keras.losses.BinaryFocalCrossentropy(from_logits=True),
+    ):
         scale.factor.assign([1.0])
         model.compile(keras.optimizers.SGD(0.01), loss=loss)
         model.train_on_batch(np.float32([[-20]]), np.float32([[1]]))
@@ -149,7 +156,9 @@ def trains_saves_and_loads(folder):
         losses.SparseCategoricalFocal(from_logits=True, ignore_class=3),
     ):
         targets = {losses.BinaryFocal: y, losses.CategoricalFocal: ONE_HOT}.get(type(loss), T)
-        model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(targets.shape[1] if targets.ndim == 2 else K)])
+        model = keras.Sequential(
+            [keras.layers.Input((3,)), keras.layers.Dense(targets.shape[1] if targets.ndim == 2 else K)]
+        )
         model.compile("adam", loss=loss)
         history = model.fit(x, targets, epochs=3, batch_size=16, verbose=0, sample_weight=WEIGHTS).history["loss"]
         assert np.isfinite(history).all() and history[-1] < history[0]

@@ -78,7 +78,9 @@ def jax_calls(n: int) -> dict:
 
 def main():
     tables = [best(torch_calls())]
-    tables += [best(jax_calls(n), rounds, repeats) for n, rounds, repeats in ((1000, 40, 50), (10**6, 20, 3), (10**7, 5, 1))]
+    tables += [
+        best(jax_calls(n), rounds, repeats) for n, rounds, repeats in ((1000, 40, 50), (10**6, 20, 3), (10**7, 5, 1))
+    ]
     for table in tables:
         for (who, what), microseconds in sorted(table.items(), key=lambda item: item[0][1]):
             print(f"{what:24} {who:14} {microseconds:12.1f} us")

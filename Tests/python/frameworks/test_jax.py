@@ -51,14 +51,20 @@ def test_signature_is_optaxs():
 @pytest.mark.parametrize("alpha", (None, 0.25))
 def test_sigmoid_is_optaxs(alpha, gamma, labels):
     optax = pytest.importorskip("optax")
-    assert_same(lambda z: sigmoid_focal_loss(z, labels, alpha, gamma),
-                lambda z: optax.sigmoid_focal_loss(z, labels, alpha=alpha, gamma=gamma), Z)
+    assert_same(
+        lambda z: sigmoid_focal_loss(z, labels, alpha, gamma),
+        lambda z: optax.sigmoid_focal_loss(z, labels, alpha=alpha, gamma=gamma),
+        Z,
+    )
 
 
 def test_softmax_at_gamma_0_is_optaxs_cross_entropy():
     optax = pytest.importorskip("optax")
-    assert_same(lambda z: softmax_focal_loss(z, T, gamma=0.0),
-                lambda z: optax.softmax_cross_entropy_with_integer_labels(z, T), Z)
+    assert_same(
+        lambda z: softmax_focal_loss(z, T, gamma=0.0),
+        lambda z: optax.softmax_cross_entropy_with_integer_labels(z, T),
+        Z,
+    )
     rows = np.exp(SOFT) / np.exp(SOFT).sum(1, keepdims=True)
     assert_same(lambda z: softmax_focal_loss(z, rows, gamma=0.0), lambda z: optax.softmax_cross_entropy(z, rows), Z)
 
@@ -67,21 +73,34 @@ def test_softmax_at_gamma_0_is_optaxs_cross_entropy():
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 def test_is_the_formula(reduction, gamma):
     reduce = REDUCTIONS[reduction]
-    assert_same(lambda z: sigmoid_focal_loss(z, SOFT, ALPHAS, gamma, reduction=reduction),
-                lambda z: reduce(sigmoid_jax(z, SOFT, jnp.array(ALPHAS), gamma)), Z)
-    assert_same(lambda z: softmax_focal_loss(z, T, ALPHAS, gamma, reduction=reduction),
-                lambda z: reduce(softmax_jax(z, T, ALPHAS, gamma)), Z)
+    assert_same(
+        lambda z: sigmoid_focal_loss(z, SOFT, ALPHAS, gamma, reduction=reduction),
+        lambda z: reduce(sigmoid_jax(z, SOFT, jnp.array(ALPHAS), gamma)),
+        Z,
+    )
+    assert_same(
+        lambda z: softmax_focal_loss(z, T, ALPHAS, gamma, reduction=reduction),
+        lambda z: reduce(softmax_jax(z, T, ALPHAS, gamma)),
+        Z,
+    )
     images, where = 2 * RNG.normal(size=(2, K, 3, 4)), RNG.integers(0, K, (2, 3, 4))
-    assert_same(lambda z: softmax_focal_loss(z, where, axis=1, gamma=gamma, reduction=reduction),
-                lambda z: reduce(softmax_jax(z, where, None, gamma, 1)), images)
+    assert_same(
+        lambda z: softmax_focal_loss(z, where, axis=1, gamma=gamma, reduction=reduction),
+        lambda z: reduce(softmax_jax(z, where, None, gamma, 1)),
+        images,
+    )
 
 
 def test_weights_labels_and_divisors():
     assert_same(lambda z: sigmoid_focal_loss(z, HARD, weights=SOFT), lambda z: sigmoid_jax(z, HARD) * SOFT, Z)
-    assert_same(lambda z: sigmoid_focal_loss(z, HARD, weights=SOFT[:, 0]),
-                lambda z: sigmoid_jax(z, HARD) * SOFT[:, :1], Z)
-    assert_same(lambda z: softmax_focal_loss(z, T, weights=SOFT[:, 0], reduction="mean", divisor=7.0),
-                lambda z: (softmax_jax(z, T) * SOFT[:, 0]).sum() / 7, Z)
+    assert_same(
+        lambda z: sigmoid_focal_loss(z, HARD, weights=SOFT[:, 0]), lambda z: sigmoid_jax(z, HARD) * SOFT[:, :1], Z
+    )
+    assert_same(
+        lambda z: softmax_focal_loss(z, T, weights=SOFT[:, 0], reduction="mean", divisor=7.0),
+        lambda z: (softmax_jax(z, T) * SOFT[:, 0]).sum() / 7,
+        Z,
+    )
     one_hot = jax.nn.one_hot(T, K)
     assert (sigmoid_focal_loss(Z, T) == sigmoid_focal_loss(Z, one_hot)).all(), "K problems, one label a row"
     assert (sigmoid_focal_loss(Z, T * 0 + K) == sigmoid_focal_loss(Z, 0 * one_hot)).all(), "K is background"
@@ -90,8 +109,9 @@ def test_weights_labels_and_divisors():
 
 
 def test_probabilities_as_input():
-    np.testing.assert_allclose(sigmoid_focal_loss(jax.nn.sigmoid(Z), HARD, input="probabilities"),
-                               sigmoid_focal_loss(Z, HARD), 1e-10)
+    np.testing.assert_allclose(
+        sigmoid_focal_loss(jax.nn.sigmoid(Z), HARD, input="probabilities"), sigmoid_focal_loss(Z, HARD), 1e-10
+    )
 
 
 def test_empty_and_zero_dimensional():
@@ -118,10 +138,14 @@ def test_check_grads(case, reduction):
     check_grads(lambda z: case(z, reduction), (jnp.asarray(Z),), order=2, modes=("fwd", "rev"))
 
 
-@pytest.mark.parametrize("pair", (
-    (lambda z: sigmoid_focal_loss(z, SOFT, 0.25, reduction="mean"), lambda z: sigmoid_jax(z, SOFT, 0.25).mean()),
-    (lambda z: softmax_focal_loss(z, T).sum(), lambda z: softmax_jax(z, T).sum()),
-), ids=("sigmoid", "softmax"))
+@pytest.mark.parametrize(
+    "pair",
+    (
+        (lambda z: sigmoid_focal_loss(z, SOFT, 0.25, reduction="mean"), lambda z: sigmoid_jax(z, SOFT, 0.25).mean()),
+        (lambda z: softmax_focal_loss(z, T).sum(), lambda z: softmax_jax(z, T).sum()),
+    ),
+    ids=("sigmoid", "softmax"),
+)
 def test_hessian_vector_products(pair):
     ours, theirs = pair
     wanted = jax.hessian(theirs)(Z)
@@ -200,8 +224,10 @@ def test_short_types(dtype, reduction, x64):
     pairs = []
     with jax.enable_x64(x64):
         z, y = jnp.asarray(Z, dtype), jnp.asarray(HARD, dtype)
-        for function in (lambda z: sigmoid_focal_loss(z, y, 0.25, reduction=reduction),
-                         lambda z: softmax_focal_loss(z, T, reduction=reduction)):
+        for function in (
+            lambda z: sigmoid_focal_loss(z, y, 0.25, reduction=reduction),
+            lambda z: softmax_focal_loss(z, T, reduction=reduction),
+        ):
             loss, back = jax.vjp(function, z)
             (gradient,) = back(jnp.ones_like(loss))
             assert loss.dtype == gradient.dtype == dtype
@@ -213,7 +239,9 @@ def test_short_types(dtype, reduction, x64):
         np.testing.assert_allclose(gradient, back(jnp.ones_like(wanted))[0], SHORT[dtype], 1e-6)
 
 
-@pytest.mark.parametrize("dtype", ("bool", "uint8", "int8", "uint16", "int32", "int64", "float16", "bfloat16", "float32"))
+@pytest.mark.parametrize(
+    "dtype", ("bool", "uint8", "int8", "uint16", "int32", "int64", "float16", "bfloat16", "float32")
+)
 def test_label_dtypes(dtype):
     assert (sigmoid_focal_loss(Z, HARD.astype(dtype)) == sigmoid_focal_loss(Z, HARD)).all()
     if "int" in dtype:

@@ -87,11 +87,13 @@ def test_as_a_scorer_greater_is_better():
 # ---- Estimator ----------------------------------------------------------------------------------------------------
 
 
-@parametrize_with_checks([
-    FocalLogisticRegression(),
-    FocalLogisticRegression(gamma=0.5, class_weight="balanced"),
-    FocalLogisticRegression(gamma=0.0, C=0.5),
-])
+@parametrize_with_checks(
+    [
+        FocalLogisticRegression(),
+        FocalLogisticRegression(gamma=0.5, class_weight="balanced"),
+        FocalLogisticRegression(gamma=0.0, C=0.5),
+    ]
+)
 def test_scikit_learns_checks(estimator, check):
     check(estimator)
 

@@ -57,8 +57,12 @@ CASES = {
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_first_and_second_derivatives(case, reduction, graph):
     ours, theirs = case
-    mine = (lambda z: derivatives(lambda z: ours(z, reduction), z))
-    mine = tf.function(mine, autograph=False) if graph else mine
+
+    def mine(z):
+        return derivatives(lambda z: ours(z, reduction), z)
+
+    if graph:
+        mine = tf.function(mine, autograph=False)
     wanted = derivatives(lambda z: REDUCTIONS[reduction](theirs(z)), Z)
     for got, want in zip(mine(Z), wanted, strict=True):
         np.testing.assert_allclose(got, want, 1e-9, 1e-11)
@@ -115,7 +119,9 @@ def test_short_types(dtype, reduction):
         np.testing.assert_allclose(tf.cast(gradient, tf.float64), wanted[1], SHORT[dtype], 1e-6)
 
 
-@pytest.mark.parametrize("dtype", ("bool", "uint8", "int8", "int16", "int32", "int64", "bfloat16", "float16", "float32"))
+@pytest.mark.parametrize(
+    "dtype", ("bool", "uint8", "int8", "int16", "int32", "int64", "bfloat16", "float16", "float32")
+)
 def test_target_dtypes(dtype):
     wanted = sigmoid_focal_loss(Z, HARD, reduction="none")
     np.testing.assert_array_equal(sigmoid_focal_loss(Z, tf.cast(HARD, dtype), reduction="none"), wanted)

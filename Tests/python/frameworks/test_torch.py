@@ -71,12 +71,16 @@ def test_signature_is_cross_entropys():
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 def test_sigmoid_is_torchvisions(reduction, alpha, gamma, targets):
     z, y = logits(N, K), targets(N, K)
-    assert_same(sigmoid_focal_loss(z, y, alpha, gamma, reduction),
-                torchvision_focal_loss()(z, y, alpha, gamma, reduction), z)
+    assert_same(
+        sigmoid_focal_loss(z, y, alpha, gamma, reduction), torchvision_focal_loss()(z, y, alpha, gamma, reduction), z
+    )
 
 
-@pytest.mark.parametrize("options", (dict(), dict(weight=ALPHAS), dict(label_smoothing=0.1),
-                                     dict(weight=ALPHAS, label_smoothing=0.2, ignore_index=2)), ids=str)
+@pytest.mark.parametrize(
+    "options",
+    (dict(), dict(weight=ALPHAS), dict(label_smoothing=0.1), dict(weight=ALPHAS, label_smoothing=0.2, ignore_index=2)),
+    ids=str,
+)
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("shape", ((N, K), (N, K, 3), (2, K, 3, 4), (K,)), ids=str)
 def test_softmax_at_gamma_0_is_cross_entropy(shape, reduction, options):
@@ -84,15 +88,21 @@ def test_softmax_at_gamma_0_is_cross_entropy(shape, reduction, options):
     t = indices(*(shape[:1] + shape[2:] if len(shape) > 1 else ()))
     if t.dim():
         t.view(-1)[0] = options.get("ignore_index", -100)
-    assert_same(softmax_focal_loss(z, t, reduction=reduction, gamma=0.0, **options),
-                F.cross_entropy(z, t, reduction=reduction, **options), z)
+    assert_same(
+        softmax_focal_loss(z, t, reduction=reduction, gamma=0.0, **options),
+        F.cross_entropy(z, t, reduction=reduction, **options),
+        z,
+    )
 
 
 @pytest.mark.parametrize("reduction", ("none", "sum"))
 def test_softmax_of_probabilities_at_gamma_0_is_cross_entropy(reduction):
     z, y = logits(N, K), soft(N, K).softmax(1)
-    assert_same(softmax_focal_loss(z, y, ALPHAS, reduction=reduction, label_smoothing=0.1, gamma=0.0),
-                F.cross_entropy(z, y, ALPHAS, reduction=reduction, label_smoothing=0.1), z)
+    assert_same(
+        softmax_focal_loss(z, y, ALPHAS, reduction=reduction, label_smoothing=0.1, gamma=0.0),
+        F.cross_entropy(z, y, ALPHAS, reduction=reduction, label_smoothing=0.1),
+        z,
+    )
 
 
 @pytest.mark.parametrize("gamma", (0.5, 1.0, 2.0, 3.5))
@@ -179,9 +189,7 @@ SIGMOID = {
 }
 TWICE = SIGMOID | {
     "softmax": lambda z, r: softmax_focal_loss(z, indices(N), reduction=r),
-    "softmax, weighted": lambda z, r: softmax_focal_loss(
-        z, indices(N), ALPHAS, 2, r, gamma=1.5, sample_weight=soft(N)
-    ),
+    "softmax, weighted": lambda z, r: softmax_focal_loss(z, indices(N), ALPHAS, 2, r, gamma=1.5, sample_weight=soft(N)),
     "softmax, columns": lambda z, r: softmax_focal_loss(z.T, indices(N), axis=0, alpha=ALPHAS, gamma=0.5, reduction=r),
 }
 ONCE = TWICE | {
@@ -226,7 +234,10 @@ def test_what_is_not_offered_says_so():
     (first,) = torch.autograd.grad(softmax_focal_loss(z, y.softmax(1)), z, create_graph=True)
     with pytest.raises(NotImplementedError, match="class indices only"):
         torch.autograd.grad(first.sum(), z)
-    for name, call in (("targets", lambda g: sigmoid_focal_loss(z, g)), ("weight", lambda g: sigmoid_focal_loss(z, y, weight=g))):
+    for name, call in (
+        ("targets", lambda g: sigmoid_focal_loss(z, g)),
+        ("weight", lambda g: sigmoid_focal_loss(z, y, weight=g)),
+    ):
         with pytest.raises(NotImplementedError, match=f"{name} requires a gradient.*detach"):
             call(soft(N, K).requires_grad_())
         with torch.no_grad():
@@ -254,8 +265,20 @@ def test_short_types(dtype, reduction):
         torch.testing.assert_close(mine.double(), wanted, rtol=SHORT[dtype], atol=1e-6)
 
 
-@pytest.mark.parametrize("dtype", (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64,
-                                   torch.float16, torch.bfloat16, torch.float32))
+@pytest.mark.parametrize(
+    "dtype",
+    (
+        torch.bool,
+        torch.uint8,
+        torch.int8,
+        torch.int16,
+        torch.int32,
+        torch.int64,
+        torch.float16,
+        torch.bfloat16,
+        torch.float32,
+    ),
+)
 def test_target_dtypes(dtype):
     z, y, t = logits(N, K, dtype=torch.float32), hard(N, K), indices(N)
     assert torch.equal(sigmoid_focal_loss(z, y.to(dtype)), sigmoid_focal_loss(z, y))
@@ -263,9 +286,16 @@ def test_target_dtypes(dtype):
         assert torch.equal(softmax_focal_loss(z, t.to(dtype)), softmax_focal_loss(z, t))
 
 
-@pytest.mark.parametrize("make", (lambda x: x.t().contiguous().t(), lambda x: x.repeat_interleave(2, 1)[:, ::2],
-                                  lambda x: x[:1].expand(N, K), lambda x: x[:, :0]),
-                         ids=("transposed", "strided", "expanded", "empty"))
+@pytest.mark.parametrize(
+    "make",
+    (
+        lambda x: x.t().contiguous().t(),
+        lambda x: x.repeat_interleave(2, 1)[:, ::2],
+        lambda x: x[:1].expand(N, K),
+        lambda x: x[:, :0],
+    ),
+    ids=("transposed", "strided", "expanded", "empty"),
+)
 def test_strides_change_nothing(make):
     z, y = make(logits(N, K, dtype=torch.float32).detach()), make(soft(N, K))
     views = z.requires_grad_(), y

@@ -94,9 +94,20 @@ def test_export():
 
 
 def settings(**changes):
-    given = dict(softmax=False, labels=False, alpha=0.25, gamma=2.0, reduction="mean", divisor="valid",
-                 divisor_value=None, label_smoothing=0.0, smoothing_rule="targets", soft_rule="interpolate",
-                 ignore_index=None, background_label=None)
+    given = dict(
+        softmax=False,
+        labels=False,
+        alpha=0.25,
+        gamma=2.0,
+        reduction="mean",
+        divisor="valid",
+        divisor_value=None,
+        label_smoothing=0.0,
+        smoothing_rule="targets",
+        soft_rule="interpolate",
+        ignore_index=None,
+        background_label=None,
+    )
     return Settings(**{**given, **changes})
 
 

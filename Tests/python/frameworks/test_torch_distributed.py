@@ -1,4 +1,4 @@
-"""DistributedDataParallel: two processes, the normaliser all-reduced, give what one process gives on the whole batch."""
+"""DistributedDataParallel: two processes with an all-reduced normaliser give what one gives on the whole batch."""
 
 import subprocess
 import sys
@@ -14,9 +14,19 @@ import distributed_worker as worker  # noqa: E402
 @pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="this torch has no gloo")
 def test_two_processes_are_one(tmp_path):
     subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2",
-         str(Path(worker.__file__)), str(tmp_path / "result.pt")],
-        check=True, capture_output=True, text=True, timeout=120,
+        [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            "--nproc-per-node=2",
+            str(Path(worker.__file__)),
+            str(tmp_path / "result.pt"),
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     together = torch.load(tmp_path / "result.pt")
     x, y, t = worker.batch()

@@ -1,4 +1,4 @@
-"""A call on 1,000 elements costs less than torchvision's own eager call: forward, with backward, and without gradient."""
+"""A call on 1,000 elements costs less than torchvision's eager call: forward, with backward, without gradient."""
 
 import pytest
 

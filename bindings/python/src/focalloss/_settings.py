@@ -1,4 +1,4 @@
-"""What a loss is apart from its arrays: plain values, hashable, so that a framework can cache it and write it in a graph.
+"""What a loss is apart from its arrays: plain, hashable values, which a framework can cache and write into a graph.
 
 The adapters that hand raw buffers to the library (torch, jax) share this; the others go through the NumPy functions.
 """

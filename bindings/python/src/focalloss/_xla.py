@@ -1,8 +1,8 @@
 """libfocalloss as a target of XLA's foreign function interface on the CPU, without a compiler.
 
-XLA hands a handler one call frame: the addresses of operands and results, and attributes. The structs below are those of
-xla/ffi/api/c_api.h (which jaxlib ships), up to the last field that is read here; the handler is Python, entered through
-ctypes, and releases the interpreter lock while the library computes.
+XLA hands a handler one call frame: the addresses of operands and results, and attributes. The structs below are those
+of xla/ffi/api/c_api.h (which jaxlib ships), up to the last field that is read here; the handler is Python, entered
+through ctypes, and releases the interpreter lock while the library computes.
 
 The one attribute of a call, `descriptor`, holds the bytes of its focal_args, followed by the vectors that it points to
 (float64). In it an address that is not NULL says "this one is here": operands and results replace these marks in the

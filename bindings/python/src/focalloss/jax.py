@@ -5,8 +5,8 @@
 
 They work under jit, vmap, grad, jvp and their compositions, up to second derivatives (Hessian-vector products in any
 order of modes); third ones are an error of JAX. alpha, gamma and the other options are plain numbers, known when
-tracing; logits, labels and weights are arrays. Loss and gradient have the logits' dtype: float32, float64 (where JAX has
-it), bfloat16 or float16.
+tracing; logits, labels and weights are arrays. Loss and gradient have the logits' dtype: float32, float64 (where JAX
+has it), bfloat16 or float16.
 
 Over several devices use jax.shard_map (or pmap), which calls the library on every device's part; under automatic
 partitioning XLA gathers the operands first. What the library refuses, such as a label outside its range, is raised when
@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import numpy
 
 from . import _xla
-from ._abi import DTYPE, WEIGHTS
+from ._abi import WEIGHTS
 from ._arrays import code_of, split, without
 from ._call import SIGMOID, SOFTMAX
 from ._settings import Settings, new_args
@@ -78,8 +78,23 @@ def sigmoid_focal_loss(
     alpha, alphas = _number_or_vector(alpha)
     positive, positives = _number_or_vector(pos_weight)
     word, number = (divisor, None) if isinstance(divisor, str) else ("valid", float(divisor))
-    settings = Settings(False, indices, alpha, gamma, reduction, word, number, label_smoothing, smoothing_rule,
-                        soft_rule, ignore_index, background, 1.0 if positive is None else positive, input, clip)
+    settings = Settings(
+        False,
+        indices,
+        alpha,
+        gamma,
+        reduction,
+        word,
+        number,
+        label_smoothing,
+        smoothing_rule,
+        soft_rule,
+        ignore_index,
+        background,
+        1.0 if positive is None else positive,
+        input,
+        clip,
+    )
     return _apply(logits, labels, weights, axis, alphas, positives, settings)
 
 
@@ -101,7 +116,8 @@ def softmax_focal_loss(
     """Multiclass focal loss over the softmax of the logits along `axis`.
 
     labels: class indices, integers of the logits' shape without `axis`; or class probabilities, of the logits' shape.
-    alpha: a number for every class, or K of them; None: off. With divisor="weights" "mean" divides by those of the labels.
+    alpha: a number for every class, or K of them; None: off. With divisor="weights" the mean divides by those of the
+        labels.
     gamma: focusing parameter, >= 0; 0 is the cross-entropy.
     reduction: "none" (the logits' shape without `axis`), "mean" or "sum" (summed in float64).
     weights: multiply each sample's loss: the logits' shape without `axis`.
@@ -114,8 +130,20 @@ def softmax_focal_loss(
     indices = labels.shape != logits.shape
     alpha, alphas = _number_or_vector(alpha)
     word, number = (divisor, None) if isinstance(divisor, str) else ("valid", float(divisor))
-    settings = Settings(True, indices, alpha, gamma, reduction, word, number, label_smoothing, smoothing_rule,
-                        soft_rule, ignore_index if indices else None, None)
+    settings = Settings(
+        True,
+        indices,
+        alpha,
+        gamma,
+        reduction,
+        word,
+        number,
+        label_smoothing,
+        smoothing_rule,
+        soft_rule,
+        ignore_index if indices else None,
+        None,
+    )
     return _apply(logits, labels, weights, axis, alphas, None, settings)
 
 
@@ -154,9 +182,15 @@ def _apply(logits, labels, weights, axis, alphas, positives, settings: Settings)
         operands.append(weights if weights.dtype == jnp.float64 else weights.astype(jnp.float32))
     operands = [_gathered(operand) for operand in operands]
     problem = _Problem(
-        settings, axis, logits.shape, str(logits.dtype), str(labels.dtype),
-        None if weights is None else weights.shape, None if weights is None else str(operands[2].dtype),
-        alphas, positives,
+        settings,
+        axis,
+        logits.shape,
+        str(logits.dtype),
+        str(labels.dtype),
+        None if weights is None else weights.shape,
+        None if weights is None else str(operands[2].dtype),
+        alphas,
+        positives,
     )
     _check(problem, labels.shape)
     loss = _function(problem)(*operands)

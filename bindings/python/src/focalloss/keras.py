@@ -8,8 +8,8 @@ again where this module has been imported.
 Take `from_logits=True` and a last layer without activation where you can: probabilities in float32 cannot tell the
 hardest examples apart, and Keras' epsilon clips them.
 
-On the tensorflow backend the step that holds the loss cannot be compiled by XLA. Keras does not try on a machine without
-a GPU; elsewhere pass `jit_compile=False` to `model.compile`.
+On the tensorflow backend the step that holds the loss cannot be compiled by XLA. Keras does not try on a machine
+without a GPU; elsewhere pass `jit_compile=False` to `model.compile`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class _Focal(keras.losses.Loss):
         }
 
     def softmax_loss(self, y_true, y_pred, **options):
-        """One value a sample. Probabilities p go in as log(p), whose softmax they are (made to sum to 1, as in Keras)."""
+        """One value a sample. Probabilities p go in as log(p), whose softmax they are (summing to 1, as in Keras)."""
         if not self.from_logits:
             y_pred = ops.log(ops.clip(y_pred, keras.config.epsilon(), 1.0))
         return _adapter().softmax_focal_loss(
@@ -106,7 +106,8 @@ class CategoricalFocal(_Focal):
     label_smoothing: in [0, 1], towards the uniform distribution.
     axis: the class axis.
 
-    y_true: of y_pred's shape. Soft targets mix the classes' losses as Keras does: sum_k y_k a_k (1-p_k)^gamma (-log p_k).
+    y_true: of y_pred's shape. Soft targets mix the losses of the classes as Keras does:
+        sum_k y_k a_k (1 - p_k)^gamma (-log p_k).
     """
 
     def __init__(

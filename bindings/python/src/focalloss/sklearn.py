@@ -35,12 +35,13 @@ __all__ = ["FocalLogisticRegression", "focal_loss_score"]
 def focal_loss_score(
     y_true, y_proba, *, alpha=None, gamma=2.0, normalize=True, sample_weight=None, labels=None
 ) -> float:
-    """Focal loss of predicted probabilities; smaller is better. At gamma 0 and alpha off it is sklearn.metrics.log_loss.
+    """Focal loss of predicted probabilities; smaller is better. With gamma 0 and alpha off: sklearn.metrics.log_loss.
 
     y_true: (n_samples,) class labels.
     y_proba: (n_samples, n_classes) probabilities in the order of the sorted labels, or (n_samples,) those of the second
-        of two classes. Rows are made to sum to 1; probabilities closer to 0 or 1 than the eps of their dtype are clipped.
-    alpha: two classes: weight of the second in [0, 1], the first has 1 - alpha. More: a number, or one a class. None: off.
+        of two classes. Rows are made to sum to 1; what is closer to 0 or 1 than the eps of its dtype is clipped.
+    alpha: two classes: weight of the second in [0, 1], the first has 1 - alpha. More: a number, or one a class.
+        None: off.
     gamma: focusing parameter, >= 0.
     normalize: True gives the (weighted) mean over the samples, False the sum.
     sample_weight: (n_samples,), >= 0.
@@ -51,7 +52,7 @@ def focal_loss_score(
     check_consistent_length(y_true, proba, sample_weight)
     classes, codes = _encoded(y_true, labels)
     proba = _positive_column(proba, len(classes))
-    options = {"reduction": "mean" if normalize else "sum", "divisor": "weights" if sample_weight is not None else "valid"}
+    options = {"reduction": "mean" if normalize else "sum", "divisor": "valid" if sample_weight is None else "weights"}
     if sample_weight is not None:
         options["weights"] = _check_sample_weight(sample_weight, proba, dtype=numpy.float64)
     tiny = float(numpy.finfo(proba.dtype).eps)
@@ -88,7 +89,7 @@ class FocalLogisticRegression(ClassifierMixin, BaseEstimator):
     """Linear classifier trained with the focal loss by L-BFGS: LogisticRegression with gamma and alpha.
 
     It minimises the weighted mean of the focal losses plus ||coef||^2 / (2 C sum(weights)); at gamma 0 and alpha off it
-    is scikit-learn's LogisticRegression with an L2 penalty. Two classes use the sigmoid family, more the softmax family.
+    is scikit-learn's LogisticRegression with an L2 penalty. Two classes use the sigmoid family, more use softmax.
     For gamma > 0 the loss is not convex in the scores; the search starts from zero coefficients and, for two classes,
     the constant score of least focal loss.
 
@@ -111,9 +112,7 @@ class FocalLogisticRegression(ClassifierMixin, BaseEstimator):
     therefore differ: alpha moves the decision, not the probability. class_weight moves both, as in LogisticRegression.
     """
 
-    def __init__(
-        self, *, alpha=None, gamma=2.0, C=1.0, fit_intercept=True, class_weight=None, max_iter=1000, tol=1e-4
-    ):
+    def __init__(self, *, alpha=None, gamma=2.0, C=1.0, fit_intercept=True, class_weight=None, max_iter=1000, tol=1e-4):
         self.alpha = alpha
         self.gamma = gamma
         self.C = C

@@ -5,11 +5,11 @@
         loss = sigmoid_focal_loss(model(x), y)
     gradients = tape.gradient(loss, model.trainable_variables)
 
-Eager or in a tf.function. The gradient is computed when the tape asks for it, with the upstream gradient folded into the
-same pass. The library is entered through tf.numpy_function, so jit_compile=True (XLA) is not possible around these
+Eager or in a tf.function. The gradient is computed when the tape asks for it, with the upstream gradient folded into
+the same pass. The library is entered through tf.numpy_function, so jit_compile=True (XLA) is not possible around these
 losses, and they are no part of a SavedModel (which holds the model's own outputs). What the library refuses is a
-focalloss.FocalLossError in eager code and a tf.errors.InvalidArgumentError in a tf.function. For second derivatives in a
-tf.function, open both tapes inside it.
+focalloss.FocalLossError in eager code and a tf.errors.InvalidArgumentError in a tf.function. For second derivatives in
+a tf.function, open both tapes inside it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Focal losses for PyTorch on the CPU: torchvision's and `torch.nn.functional.cross_entropy`'s signatures, one fused call.
+"""Focal losses for PyTorch on the CPU: the signatures of torchvision and `cross_entropy`, in one fused call.
 
     from focalloss.torch import sigmoid_focal_loss            # instead of torchvision.ops
     loss = sigmoid_focal_loss(logits, targets, reduction="mean")
@@ -68,9 +68,10 @@ def sigmoid_focal_loss(
     """Binary focal loss of independent logits; the first five arguments are `torchvision.ops.sigmoid_focal_loss`'s.
 
     inputs: logits, any shape.
-    targets: of the same shape, in [0, 1]; or class indices, integers of that shape without `axis`, where each class is a
-        problem of its own and the index K (the number of classes) is background: no one-hot tensor is ever made.
-    alpha: weight of positives in [0, 1], negatives have 1 - alpha; K values: one a class along `axis`; -1 or None: off.
+    targets: of the same shape, in [0, 1]; or class indices, integers of that shape without `axis`, where each class is
+        a problem of its own and the index K (the number of classes) is background: no one-hot tensor is ever made.
+    alpha: weight of positives in [0, 1], negatives have 1 - alpha; K values: one a class along `axis`; -1 or None:
+        off.
     gamma: focusing parameter, >= 0.
     reduction: "none", "mean" or "sum".
     weight: multiplies the loss; broadcast to the inputs' shape.
@@ -133,8 +134,8 @@ def softmax_focal_loss(
 
     input: logits (N, K), (N, K, d1, ...) or (K).
     target: class indices, integers of shape (N), (N, d1, ...) or (); or class probabilities of the input's shape.
-    weight: K values, one a class. With class indices and reduction "mean" the sum of the targets' weights divides, as in
-        cross_entropy.
+    weight: K values, one a class. With class indices and reduction "mean" the sum of the targets' weights divides, as
+        in cross_entropy.
     ignore_index: samples of this class index are left out.
     label_smoothing: in [0, 1]; smoothing_rule, soft_rule: see focalloss.SoftmaxOptions.
     gamma: focusing parameter, >= 0; with 0 this is cross_entropy.
