@@ -1,9 +1,9 @@
 """Compares results with true values under the error bounds of `include/focalloss.h`.
 
     ulp(c)   |error| <= c units in the last place of the true value
-    terms(c) |error| <= c eps x the sum of the sizes of the terms, eps the unit roundoff (2^-24 for float32)
+    terms(c) |error| <= c u x the sum of the sizes of the terms, u the unit roundoff (2^-24 for float32: half its epsilon)
 
-either of them, or the smallest normal number absolutely.  An infinite or NaN truth must be met exactly.  float16 and
+either of them, or the smallest normal number absolutely (for a Hessian, times 1 + 2g + gL).  An infinite or NaN truth must be met exactly.  float16 and
 bfloat16 are computed in float32 and rounded once: half a unit of the short type on top of the float32 bound.
 `describe` names the point of an index in messages.
 """
@@ -22,6 +22,7 @@ WORST = {}  # what -> (share of the bound, bound, where), for the summary of a r
 class Bound:
     kind: str  # "ulp" or "terms"
     count: float
+    least: float = 1  # in smallest normal numbers
 
     def __str__(self):
         return f"{self.count:g} ulp" if self.kind == "ulp" else f"{self.count:g} eps x terms"
@@ -32,20 +33,23 @@ class Bound:
         return self.count * float(np.finfo(dtype).epsneg) * truth.size
 
 
-def ulps(gamma):
+def ulps(gamma, isa="", softmax=False):
     """The header's bound on loss and gradient."""
-    return Bound("ulp", 4 if gamma in EXACT_GAMMAS else 4 + 2 * gamma)
+    promised = 4 if gamma in EXACT_GAMMAS else 4 + 2 * gamma
+    return Bound("ulp", promised + (2 if isa == "x86-64" else 0) + (4 if softmax else 0))
 
 
-def terms(gamma, count=8):
+def terms(gamma, isa="", softmax=False, *, count=8):
     """The same where terms may cancel (soft targets, probabilities): two eps of the terms for each unit.
 
     The base of the power is itself computed there (1 - p_t, |y - p|), and its error counts gamma times.
     """
-    return Bound("terms", count + 4 * gamma)
+    return Bound("terms", count + 4 * gamma, least=1 + 2 * gamma + 746 * gamma)
 
 
-HESSIAN = Bound("terms", 8)
+def hessian(gamma, isa="", softmax=False):
+    """The header's bound: 8 epsilon, or the smallest normal number times 1 + 2g + gL; L is at most 746 where p_t is not 0."""
+    return Bound("terms", 16, least=1 + 2 * gamma + 746 * gamma)
 
 
 def ulp(values, dtype):
@@ -62,7 +66,7 @@ def computed_in(dtype):
 
 def tolerance(truth, bound, arithmetic, dtype):
     """How far a result of this dtype may lie from the truth, computed in `arithmetic`."""
-    allowed = np.maximum(bound.tolerance(truth, arithmetic), float(np.finfo(arithmetic).tiny))
+    allowed = np.maximum(bound.tolerance(truth, arithmetic), bound.least * float(np.finfo(arithmetic).tiny))
     if np.dtype(dtype).itemsize < arithmetic.itemsize:
         allowed = allowed + 0.5 * ulp(truth.high, dtype)
     return allowed

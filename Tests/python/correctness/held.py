@@ -1,8 +1,8 @@
 """Holds one call of the library against the reference: every output, under the header's bounds."""
 
 import numpy as np
-from bounds import EXACT_GAMMAS, HESSIAN, Bound, computed_in, differences, terms, ulps
-from library import call
+from bounds import EXACT_GAMMAS, Bound, computed_in, differences, hessian, terms, ulps
+from library import active_isa, call
 from reference import header
 from reference.sigmoid_call import sigmoid
 from reference.softmax_call import softmax
@@ -26,14 +26,15 @@ def largest_gamma(given):
 
 def bounds_of(function, given):
     gamma = largest_gamma(given)
-    first = terms(gamma) if cancels(given) else ulps(gamma)
-    hess = terms(gamma) if cancels(given) else HESSIAN
+    where = active_isa(), function == "focal_softmax"
+    first = (terms if cancels(given) else ulps)(gamma, *where)
+    hess = (terms if cancels(given) else hessian)(gamma, *where)
     return dict(
         loss=first,
         grad=first,
         hess=hess,
         hess_full=hess,
-        reduced_loss=terms(gamma, 4),
+        reduced_loss=terms(gamma, count=4),
         probabilities=Bound("ulp", 4),
         log_sum_exp=Bound("terms", 8),
     )

@@ -85,6 +85,10 @@ def isas():
     return lib.focal_available_isas().decode().split(",")
 
 
+def active_isa():
+    return lib.focal_isa().decode()
+
+
 def set_isa(name):
     check(lib.focal_set_isa(None if name is None else name.encode()))
 
