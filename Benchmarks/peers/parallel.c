@@ -64,7 +64,7 @@ double run_softmax(const char *name, const float *z, const int32_t *labels, floa
 
 double run_floor(int streaming, const floor_streams *s, int threads) {
     double (*const floor)(const floor_streams *) = streaming ? floor_streaming : floor_ordinary;
-    if (threads == 1 || (s->a_bytes < SMALL && s->c_bytes < SMALL)) return floor(s);
+    if (threads == 1 || (s->a_bytes < 16 * SMALL && s->c_bytes < 16 * SMALL)) return floor(s); /* waking costs more */
     double sum = 0;
 #pragma omp parallel for num_threads(threads) schedule(static, 1) reduction(+ : sum)
     for (int i = 0; i < threads; i++) {
