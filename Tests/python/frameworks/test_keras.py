@@ -1,5 +1,6 @@
 """focalloss.keras on every backend, each in a process of its own (Keras takes its backend when it is imported)."""
 
+import ast
 import importlib.util
 import os
 import subprocess
@@ -23,13 +24,13 @@ CHECKS = (
 
 
 @pytest.fixture(scope="module", params=("torch", "jax", "tensorflow"))
-def run(request, tmp_path_factory):
+def run(request):
     """What the checks of keras_worker.py said on one backend: (lines, all output)."""
     for name in ("keras", request.param):
         if importlib.util.find_spec(name) is None:
             pytest.skip(f"needs {name}")
     done = subprocess.run(
-        [sys.executable, str(WORKER), str(tmp_path_factory.mktemp(request.param))],
+        [sys.executable, str(WORKER)],
         env={**os.environ, "KERAS_BACKEND": request.param},
         capture_output=True,
         text=True,
@@ -42,3 +43,11 @@ def run(request, tmp_path_factory):
 def test_holds(run, check):
     lines, output = run
     assert f"holds {check}" in lines, output
+
+
+def test_no_check_is_left_out():
+    worker = ast.parse(WORKER.read_text(encoding="utf-8"))
+    table = next(
+        node.value for node in worker.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "CHECKS"
+    )
+    assert CHECKS == tuple(name.id for name in table.elts)
