@@ -1,4 +1,4 @@
-"""The C ABI of libfocalloss, as ctypes sees it: the only file of this package that touches ctypes.
+"""The C ABI of libfocalloss, as ctypes sees it: nothing else here touches ctypes (but `_xla`, for JAX).
 
 It loads the shared library, declares `struct focal_args` and every prototype of focalloss.h, and holds the header's
 constants. Nothing above this file needs ctypes; adapters use `focalloss._call`, which takes plain addresses.
