@@ -170,6 +170,8 @@ struct Check {
         try refuse(args.soft_rule == FOCAL_SOFT_QUALITY, "soft_rule QUALITY is for focal_sigmoid")
         try refuse(!labels && args.gammas != nil, "gammas needs labels")
         try refuse(!labels && args.hess_full != nil, "hess_full needs labels")
+        try refuse(args.hess_full != nil && args.hessian != FOCAL_HESSIAN_EXACT, "hess_full is exact only")
+        try refuse(args.hess_full != nil && args.hessian_floor != FOCAL_FLOOR_OFF, "hess_full has no hessian_floor")
         try refuse(args.hess_full != nil && args.classes > 4096, "hess_full needs at most 4096 classes")
         try refuse(args.hess_full != nil && args.label_smoothing > 0, "hess_full has no label_smoothing")
         try refuse(!labels && args.ignore_index != focal_label_none, "ignore_index needs labels or focal_sigmoid")

@@ -50,10 +50,11 @@ struct Careful {
             logQ = Jet(m.log1p + F64x8.select(z.isNegative, F64x8.zero, size), p, pq)
         }
 
-        /// Probabilities of 0 and 1 stand in as 1e-140, whose square's inverse is still finite; `atEnds` restores the limits.
+        /// At 0 and 1 a number next to them stands in, so that the products of limits stay numbers; `atEnds` restores these.
         @inline(__always) init(probability given: F64x8) {
-            let least = F64x8(1e-140)
-            let p = given.atLeast(least), q = (F64x8.one - given).atLeast(least)
+            let (none, least) = (F64x8.zero, F64x8(1e-300))
+            let rest = F64x8.one - given
+            let p = F64x8.select(given == none, least, given), q = F64x8.select(rest == none, least, rest)
             let (ip, iq) = (F64x8.one / p, F64x8.one / q)
             self.p = Jet(p, F64x8.one, F64x8.zero)
             self.q = Jet(q, -F64x8.one, F64x8.zero)
@@ -90,7 +91,7 @@ struct Careful {
             return F64x8.select(F64x8.and(isEnd, F64x8(bound) < x.magnitude), infinite, x)
         }
         return Value(
-            loss: limit(value.loss, beyond: 1), grad: limit(value.grad, beyond: 1e60), hess: limit(value.hess, beyond: 1e60))
+            loss: limit(value.loss, beyond: 1e-30), grad: limit(value.grad, beyond: 1e60), hess: limit(value.hess, beyond: 1e60))
     }
 
     @inline(__always) private func hardMask(_ element: Element) -> F64x8.Mask {
@@ -114,7 +115,7 @@ struct Careful {
             isPositive, element.positiveAlpha * element.positiveWeight, element.negativeAlpha * element.negativeWeight)
         let logT = Logarithm.negative(t, complement: q)
         let isExact = q == F64x8.zero, isLost = t == F64x8.zero
-        let ratio = F64x8.select(isExact, F64x8.one, logT / q)
+        let ratio = F64x8.select(q < F64x8(1e-290), F64x8.one, logT / q)
         let base = F64x8.select(isExact, F64x8.one, q)
         let w = gamma == 0 ? F64x8.one : F64x8.select(isExact, q, Power.of(base, gamma))
         let inverse = F64x8.one / t

@@ -52,14 +52,17 @@ struct Margin<V: Lanes> {
     /// q, and where p is small its term is too.
     @_transparent func slope(_ w: Pair<V>, _ g: V) -> V {
         let p = (V.one - q.hi) - q.lo
-        return w * ((g * p).times(finiteLoss, plus: q.lo) + q.hi)
+        let product = Pair.product(p, finiteLoss)
+        let sum = g.times(product.hi, plus: q.hi)
+        let low = g.times(product.lo, plus: q.lo)
+        return w.hi.times(sum, plus: w.lo.times(sum, plus: w.hi * low))
     }
 
     /// f'' = w p (q (1 + 2g) + g L (g p - q)), its size, or the Gauss-Newton p |f'|.
     @_transparent func curvature(_ w: Pair<V>, _ g: V, slope: V, mode: Int32) -> V {
         if mode == FOCAL_HESSIAN_GAUSS_NEWTON { return p * slope }
         let bend = g * finiteLoss * g.times(p, plus: -q.hi)
-        let exact = w.hi * p * q.hi.times((g + g) + V.one, plus: bend)
+        let exact = (w * p) * q.hi.times((g + g) + V.one, plus: bend)
         return mode == FOCAL_HESSIAN_ABSOLUTE ? exact.magnitude : exact
     }
 }

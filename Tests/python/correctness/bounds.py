@@ -1,14 +1,14 @@
 """Compares results with true values under the error bounds of `include/focalloss.h`.
 
     ulp(c)   |error| <= c units in the last place of the true value
-    terms(c) |error| <= c u x the sum of the sizes of the terms, u the unit roundoff (2^-24 for float32: half its epsilon)
+    terms(c) |error| <= c u x the sum of the sizes of the terms, u the unit roundoff: half of the type's epsilon
 
-either of them, or the smallest normal number absolutely (for a Hessian, times 1 + 2g + gL).  An infinite or NaN truth must be met exactly.  float16 and
-bfloat16 are computed in float32 and rounded once: half a unit of the short type on top of the float32 bound.
-`describe` names the point of an index in messages.
+either of them, or the smallest normal number absolutely (for a Hessian, times 1 + 2g + gL).  An infinite or NaN truth
+must be met exactly.  float16 and bfloat16 are computed in float32 and rounded once: half a unit of the short type on
+top of the float32 bound.  `describe` names the point of an index in messages.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import ml_dtypes
 import numpy as np
@@ -26,6 +26,10 @@ class Bound:
 
     def __str__(self):
         return f"{self.count:g} ulp" if self.kind == "ulp" else f"{self.count:g} eps x terms"
+
+    def after(self, factors):
+        """With half a unit more for every weight, scale or upstream gradient that multiplies the result."""
+        return replace(self, count=self.count + factors * (0.5 if self.kind == "ulp" else 1))
 
     def tolerance(self, truth, dtype):
         if self.kind == "ulp":
@@ -48,7 +52,7 @@ def terms(gamma, isa="", softmax=False, *, count=8):
 
 
 def hessian(gamma, isa="", softmax=False):
-    """The header's bound: 8 epsilon, or the smallest normal number times 1 + 2g + gL; L is at most 746 where p_t is not 0."""
+    """The header's bound: 8 epsilon, or the smallest normal number times 1 + 2g + gL (L is below 746 unless p_t is 0)."""
     return Bound("terms", 16, least=1 + 2 * gamma + 746 * gamma)
 
 
@@ -86,13 +90,13 @@ def differences(what, got, truth, bound, arithmetic, describe=str):
         error = np.abs((values - truth.high) - truth.low)
         share = error / allowed
         overflow = np.abs(truth.high) + allowed >= largest(dtype)
+        excess = np.where(np.isfinite(error), error, np.inf) / allowed
     met = (share <= 1) | (values == truth.high) | (np.isnan(values) & np.isnan(truth.high))
     met |= overflow & np.isinf(values) & (np.sign(values) == np.sign(truth.high))
     share = np.where(met & np.isfinite(share), share, np.where(met, 0.0, np.inf))
     if share.size:
-        worst = np.unravel_index(np.argmax(share), share.shape)
+        worst = tuple(map(int, np.unravel_index(np.argmax(share), share.shape)))
         note(what, float(share[worst]), bound, describe(worst))
-    excess = np.where(np.isfinite(error), error, np.inf) / allowed
     wrong = sorted((tuple(map(int, index)) for index in np.argwhere(~met)), key=lambda index: -excess[index])
     lines = [
         f"{what} at {describe(index)}: got {values[index]:.9g}, true {truth.high[index]:.9g}, "

@@ -24,17 +24,28 @@ def largest_gamma(given):
     return max(general, default=gammas[0])
 
 
+def factors(given, *more):
+    """How many numbers multiply a result besides alpha."""
+    names = ("weights", "class_weights", "pos_weight", "pos_weights", *more)
+    return sum(name in given for name in names)
+
+
 def bounds_of(function, given):
+    """The bound of every output."""
     gamma = largest_gamma(given)
     where = active_isa(), function == "focal_softmax"
     first = (terms if cancels(given) else ulps)(gamma, *where)
-    hess = (terms if cancels(given) else hessian)(gamma, *where)
+    second = (terms if cancels(given) else hessian)(gamma, *where)
+    scales = ("grad_scale", *(("reduction",) if given.get("reduction") == header.REDUCTION_MEAN else ()))
+    loss = first.after(factors(given))
+    hess = second.after(factors(given, *scales, "hessian_scale"))
+    total = Bound("terms", loss.count * 2) if loss.kind == "ulp" else loss
     return dict(
-        loss=first,
-        grad=first,
+        loss=loss,
+        grad=first.after(factors(given, *scales, "upstream")),
         hess=hess,
         hess_full=hess,
-        reduced_loss=terms(gamma, count=4),
+        reduced_loss=total.after(1),
         probabilities=Bound("ulp", 4),
         log_sum_exp=Bound("terms", 8),
     )
