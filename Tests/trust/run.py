@@ -62,6 +62,8 @@ def library_hash():
 
 def make(targets, *flags):
     """Builds test programs; the Makefile beside this file knows how."""
+    if not targets:
+        return True
     command = ["make", "-s", "--no-print-directory", *flags, "-f", str(HERE / "Makefile"), *targets]
     return subprocess.run(command, cwd=ROOT).returncode == 0
 
@@ -237,14 +239,14 @@ def result_of(promise, outcome, seconds):
 class Book:
     """Runs promises and keeps what they gave; several threads share one."""
 
-    def __init__(self, options, total):
-        self.options, self.total = options, total
+    def __init__(self, options, total, unbuilt):
+        self.options, self.total, self.unbuilt = options, total, unbuilt
         self.results, self.failed, self.lock = {}, [], threading.Lock()
 
     def keep(self, promise):
         """Runs one promise, says how it went, writes it down."""
         tier = self.options.tier
-        if promise.get("build") and not make(["-q", *promise["build"]]):
+        if promise["id"] in self.unbuilt:
             outcome, seconds = Outcome(), 0
             outcome.held = False
             print(f"    {promise['id']} cannot be built", flush=True)
@@ -271,7 +273,7 @@ def main():
     parser.add_argument("--record", action="store_true", help="keep the figures and write the page")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="promises at once (2)")
     parser.add_argument("--page", action="store_true", help="write the page, run nothing")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     if options.page:
         write_page()
         return 0
@@ -282,8 +284,9 @@ def main():
               or (not options.ids and options.tier in promise["tier"])]
     if not chosen:
         parser.error("no such promise")
-    make(sorted({target for promise in chosen for target in promise.get("build", [])}), "-j2", "-k")
-    book = Book(options, len(chosen))
+    built = make(sorted({target for promise in chosen for target in promise.get("build", [])}), "-j2", "-k")
+    unbuilt = set() if built else {promise["id"] for promise in chosen if not make(promise.get("build", []))}
+    book = Book(options, len(chosen), unbuilt)
     alone = [promise for promise in chosen if promise.get("alone")]
     with ThreadPoolExecutor(options.jobs) as pool:
         list(pool.map(book.keep, [promise for promise in chosen if promise not in alone]))
