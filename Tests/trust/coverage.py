@@ -29,7 +29,7 @@ ENVIRONMENTS = [{}, {"FOCALLOSS_ISA": "x86-64"}, {"FOCALLOSS_ISA": "none-such"},
 
 def tool(name):
     """An LLVM tool of the Swift toolchain, whose versions must match the compiler's."""
-    return shutil.which(name) or str(Path(shutil.which("swiftc")).resolve().parent / name)
+    return str(Path(shutil.which("swiftc")).resolve().parent / name)
 
 
 def collect():
