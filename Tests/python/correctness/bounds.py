@@ -52,7 +52,7 @@ def terms(gamma, isa="", softmax=False, *, count=8):
 
 
 def hessian(gamma, isa="", softmax=False):
-    """The header's bound: 8 epsilon, or the smallest normal number times 1 + 2g + gL; L is below 746 unless p_t is 0."""
+    """The header's bound: 8 epsilon, or the smallest normal number times 1 + 2g + gL; L is below 746 where p_t > 0."""
     return Bound("terms", 16, least=1 + 2 * gamma + 746 * gamma)
 
 
