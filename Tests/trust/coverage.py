@@ -19,7 +19,7 @@ WORK = ROOT / "build/trust/coverage"
 BIN = ROOT / "build/trust/bin"
 LIBRARY = WORK / "lib/libfocalloss.so.0"
 RUNS = [
-    ["test_values"], ["test_environment"], ["memory", "guard", "arguments", "overlap"], ["bits", "threads", "alignment", "isas"],
+    ["test_values"], ["test_environment"], ["test_entries"], ["memory", "guard", "arguments", "overlap"], ["bits", "threads", "alignment", "isas"],
     ["threads", "callers", "small_stacks"], ["fork"], ["resources", "failing_allocations", "failing_threads"], ["isa"],
     ["process"], ["accuracy", "f32"],
 ]
