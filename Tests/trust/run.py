@@ -16,6 +16,7 @@ import datetime
 import fnmatch
 import hashlib
 import json
+import math
 import os
 import platform
 import shlex
@@ -176,6 +177,8 @@ def headline(promise, figures):
 
 def show(value):
     """A figure as the page prints it."""
+    if not math.isfinite(value):
+        return "NaN or infinite"
     return f"{value:,.0f}" if value == int(value) and abs(value) < 1e15 else f"{value:.4g}"
 
 
