@@ -12,7 +12,7 @@
 static const int64_t focal_label_none = FOCAL_LABEL_NONE;
 
 /* Bytes of scratch a kernel needs, on the stack of whoever runs it. */
-#define FOCAL_SCRATCH 34816
+#define FOCAL_SCRATCH 36352
 
 /* What one range of targets holds.  bad_index is the first flat index that is out of range, or -1. */
 typedef struct focal_survey {

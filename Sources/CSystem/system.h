@@ -39,7 +39,7 @@ static inline int32_t focal_print_double(char *message, int32_t length, double v
 /* ---- Memory on the stack ---------------------------------------------------------------------------------------- */
 
 /* Enough for a kernel's scratch and a call's partial sums, and for a caller with a 64-KiB stack. */
-#define FOCAL_FRAME 38912
+#define FOCAL_FRAME 40448
 
 /* Not inlined: the frame exists only while body runs in it. */
 static __attribute__((noinline)) void focal_with_frame(void (*body)(void *context, void *frame), void *context) {
@@ -106,8 +106,16 @@ static inline int focal_start_thread(void *(*body)(void *)) {
     return status;
 }
 
-/* The next index of a job. */
+/* The next index of a job; and whether there is one and a place for a worker, asked under the mutex. */
 FOCAL_INLINE int64_t focal_claim(focal_job *job) { return __atomic_fetch_add(&job->next, 1, __ATOMIC_RELAXED); }
+FOCAL_INLINE int focal_wants(const focal_job *job) {
+    return job->wanted > 0 && __atomic_load_n(&job->next, __ATOMIC_RELAXED) < job->count;
+}
+
+/* A worker joins or leaves, under the mutex.  In C, because Swift takes a change of one field for one of the whole job. */
+FOCAL_INLINE void focal_join(focal_job *job) { job->wanted--, job->working++; }
+FOCAL_INLINE int focal_leave(focal_job *job) { return --job->working == 0; }
+FOCAL_INLINE int focal_is_busy(const focal_job *job) { return job->working > 0; }
 
 /* ---- Floating-point environment ---------------------------------------------------------------------------------- */
 

@@ -29,6 +29,8 @@ public func focal_softmax_shard_merge(
     _ target: UnsafeMutablePointer<Double>!, _ other_max: UnsafePointer<Double>!, _ other_sum: UnsafePointer<Double>!,
     _ other_target: UnsafePointer<Double>!
 ) -> Int32 {
+    let saved = focal_fp_enter()
+    defer { focal_fp_leave(saved) }
     guard samples >= 0 else { return Failure(FOCAL_ERROR_SIZE).says("samples is ", samples, ", negative").status }
     guard let max, let sum, let target, let other_max, let other_sum, let other_target else {
         return samples == 0 ? FOCAL_OK : Failure(FOCAL_ERROR_NULL).says("max, sum, target or one of the others is NULL").status

@@ -55,7 +55,7 @@ enum Pool {
     private static func withdraw(_ job: UnsafeMutablePointer<focal_job>) {
         pthread_mutex_lock(&state.pointee.mutex)
         remove(job)
-        while job.pointee.working > 0 { pthread_cond_wait(&state.pointee.left, &state.pointee.mutex) }
+        while focal_is_busy(job) != 0 { pthread_cond_wait(&state.pointee.left, &state.pointee.mutex) }
         pthread_mutex_unlock(&state.pointee.mutex)
     }
 
@@ -95,19 +95,17 @@ enum Pool {
                 pthread_cond_wait(&state.pointee.work, &state.pointee.mutex)
                 continue
             }
-            job.pointee.wanted &-= 1
-            job.pointee.working &+= 1
+            focal_join(job)
             pthread_mutex_unlock(&state.pointee.mutex)
             work(job, frame)
             pthread_mutex_lock(&state.pointee.mutex)
-            job.pointee.working &-= 1
-            if job.pointee.working == 0 { pthread_cond_broadcast(&state.pointee.left) }
+            if focal_leave(job) != 0 { pthread_cond_broadcast(&state.pointee.left) }
         }
     }
 
     private static var wantingJob: UnsafeMutablePointer<focal_job>? {
         var job = state.pointee.jobs
-        while let current = job, current.pointee.wanted <= 0 || current.pointee.next >= current.pointee.count {
+        while let current = job, focal_wants(current) == 0 {
             job = current.pointee.following
         }
         return job

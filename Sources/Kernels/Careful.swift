@@ -8,8 +8,9 @@ struct Careful {
     struct Element {
         var score: F64x8
         var target: F64x8
+        var targetRest: F64x8  // 1 - target, without that subtraction's error
         var smoothed: F64x8
-        var smoothedRest: F64x8  // 1 - smoothed, without that subtraction's error
+        var smoothedRest: F64x8
         var positiveAlpha: F64x8
         var negativeAlpha: F64x8
         var positiveWeight: F64x8
@@ -130,7 +131,7 @@ struct Careful {
     /// One or two branches, each alpha x modulator^gamma x cross-entropy.
     @inline(__always) private func soft(_ element: Element, _ basis: Basis) -> Value {
         let y = element.target
-        let rest = F64x8.one - y
+        let rest = element.targetRest
         switch plan.pointee.args.soft_rule {
         case FOCAL_SOFT_MIXTURE:
             // The two hard losses, each with its own cross-entropy; smoothing by the CE rule reaches inside both.
@@ -149,7 +150,7 @@ struct Careful {
     }
 
     @inline(__always) private func alpha(_ element: Element) -> F64x8 {
-        element.target * element.positiveAlpha + (F64x8.one - element.target) * element.negativeAlpha
+        element.target * element.positiveAlpha + element.targetRest * element.negativeAlpha
     }
 
     @inline(never) private func branch(

@@ -45,10 +45,11 @@ struct CarefulBlock<V: Lanes> {
         let e = args.label_smoothing
         let smoothed = hard * (1 - e) + e / 2
         let smoothedRest = (1 - hard) * (1 - e) + e / 2
+        let keeps = args.smoothing_rule == FOCAL_SMOOTHING_CE
         let element = Careful.Element(
-            score: F64x8(scores), target: F64x8(args.smoothing_rule == FOCAL_SMOOTHING_CE ? hard : smoothed),
-            smoothed: F64x8(smoothed), smoothedRest: F64x8(smoothedRest), positiveAlpha: F64x8(alpha), negativeAlpha: F64x8(beta),
-            positiveWeight: F64x8(positive), negativeWeight: F64x8(negative))
+            score: F64x8(scores), target: F64x8(keeps ? hard : smoothed), targetRest: F64x8(keeps ? 1 - hard : smoothedRest),
+            smoothed: F64x8(smoothed), smoothedRest: F64x8(smoothedRest), positiveAlpha: F64x8(alpha),
+            negativeAlpha: F64x8(beta), positiveWeight: F64x8(positive), negativeWeight: F64x8(negative))
         put(targets, Careful(plan: plan).value(element), weight, first, lanes)
     }
 

@@ -61,6 +61,8 @@ struct Margin<V: Lanes> {
     /// f'' = w p (q (1 + 2g) + g L (g p - q)), its size, or the Gauss-Newton p |f'|.
     @_transparent func curvature(_ w: Pair<V>, _ g: V, slope: V, mode: Int32) -> V {
         if mode == FOCAL_HESSIAN_GAUSS_NEWTON { return p * slope }
+        // Where p is not small 1 - q is the more exact.
+        let p = V.select(q.hi < V(0.75), (V.one - q.hi) - q.lo, p)
         let bend = g * finiteLoss * g.times(p, plus: -q.hi)
         let exact = (w * p) * q.hi.times((g + g) + V.one, plus: bend)
         return mode == FOCAL_HESSIAN_ABSOLUTE ? exact.magnitude : exact

@@ -30,13 +30,16 @@ struct SoftmaxHessian {
         let weight = isLive ? plan.pointee.labelWeight(target) * plan.pointee.weight(sample.sample) : 0
         let scale = weight * plan.pointee.scale * args.hessian_scale
         let (slope, bend) = sample.derivatives(target, gamma: args.gammas.map { $0[target] } ?? args.gamma)
-        sample.fillRatios(ratios, beside: target)
+        let largest = sample.fillRatios(ratios, beside: target)
         let dtype = plan.pointee.outDtype
         let first = sample.sample &* sample.classes &* sample.classes
         let output = args.hess_full.unsafelyUnwrapped + first &* size(of: dtype)
         for k in 0..<sample.classes {
             for l in 0..<sample.classes {
-                let value = entry(k, l, target, slope: slope, bend: bend)
+                let value =
+                    k == l && k != target
+                    ? diagonal(k, slope: slope, bend: bend, complement: k == largest.largest ? largest.complement : 1 - ratios[k])
+                    : entry(k, l, target, slope: slope, bend: bend)
                 store(scale == 0 ? 0 : scale * value, dtype, to: output + (k &* sample.classes &+ l) &* size(of: dtype))
             }
         }
@@ -45,6 +48,10 @@ struct SoftmaxHessian {
     private func entry(_ k: Int, _ l: Int, _ target: Int, slope: Double, bend: Double) -> Double {
         if k == target { return l == target ? bend : -bend * ratios[l] }
         if l == target { return -bend * ratios[k] }
-        return (bend - slope) * ratios[k] * ratios[l] + (k == l ? slope * ratios[k] : 0)
+        return (bend - slope) * ratios[k] * ratios[l]
+    }
+
+    private func diagonal(_ k: Int, slope: Double, bend: Double, complement: Double) -> Double {
+        ratios[k] * (slope * complement + bend * ratios[k])
     }
 }

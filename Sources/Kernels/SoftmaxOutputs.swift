@@ -27,22 +27,23 @@ enum SoftmaxOutput {
 
 /// A vector of samples' numbers (or one sample's in every lane) as the second pass needs them.
 struct ClassFormula<V: Lanes> {
-    private let gradFactor, ratio, slope, bend, q, probability, top, complement, probabilityTarget, scale: V
+    private let gradFactor, ratio, slope, bend, q, probability, top, complement, probabilityTarget, scale, sign: V
     private let mode: Int32
     private let floor: V
 
-    /// From the samples' doubles; `load` takes a column to lanes.  chunkScale: from the chunk's exponentials to the sample's.
+    /// From the samples' doubles; `load` takes a column to lanes.
     @inline(__always) init(_ plan: Plan, _ samples: Samples, _ load: (UnsafeMutablePointer<Double>) -> V) {
         scale = load(samples.chunkScale)
         top = load(samples.top)
         complement = load(samples.complement)
         probabilityTarget = load(samples.probabilityTarget)
-        gradFactor = load(samples.gradFactor) * scale
-        ratio = load(samples.ratio) * scale
-        probability = load(samples.probability) * scale
+        gradFactor = load(samples.gradScaled)
+        ratio = load(samples.ratioScaled)
+        probability = load(samples.probabilityScaled)
         slope = load(samples.slope)
         bend = load(samples.bend)
         q = load(samples.q)
+        sign = V(plan.pointee.scale * plan.pointee.args.hessian_scale)
         mode = plan.pointee.args.hessian
         floor = V(plan.pointee.args.hessian_floor)
     }
@@ -62,7 +63,7 @@ struct ClassFormula<V: Lanes> {
         let rest = V.select(e * scale == top, complement, V.one - r)
         if mode == FOCAL_HESSIAN_GAUSS_NEWTON { return slope * r * q.times(rest, plus: probabilityTarget) }
         let exact = r * slope.times(rest, plus: bend * r)
-        return mode == FOCAL_HESSIAN_ABSOLUTE ? exact.magnitude : exact
+        return mode == FOCAL_HESSIAN_ABSOLUTE ? exact.magnitude.flippingSign(where: sign) : exact
     }
 }
 

@@ -54,12 +54,7 @@ struct SoftmaxRows<V: Lanes> {
         for r in 0..<count {
             for c in 0..<chunks {
                 let e = isKept ? kept(r, c) : exponentials(row: first &+ r, r, c)
-                let own = Mass(
-                    shift: F64x8(samples.chunkShift[reference(r, c)]), steps: F64x8(samples.chunkSteps[reference(r, c)]),
-                    rest: F64x8.zero, top: F64x8.zero)
-                let sample = Mass(
-                    shift: F64x8(samples.shift[r]), steps: F64x8(samples.steps[r]), rest: F64x8.zero, top: F64x8.zero)
-                samples.chunkScale[r] = own.scale(to: sample).v[0]
+                samples.scaleChunk(of: r, at: reference(r, c))
                 write(.grad, e, row: first &+ r, r, c)
                 write(.hess, e, row: first &+ r, r, c)
                 write(.probabilities, e, row: first &+ r, r, c)

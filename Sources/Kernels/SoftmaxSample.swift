@@ -97,10 +97,18 @@ struct SoftmaxSample {
         return (slope.v[0], margin.curvature(w, g.value.hi, slope: slope, mode: FOCAL_HESSIAN_EXACT).v[0])
     }
 
-    /// Fills `ratios` with r_k, the shares of the classes among those beside the target; 0 for the target.
-    func fillRatios(_ ratios: UnsafeMutablePointer<Double>, beside target: Int) {
+    /// Fills `ratios` with r_k, the shares of the classes among those beside the target (0 for the target), and returns the
+    /// class with the largest and its 1 - r_k, the only one that could cancel.
+    func fillRatios(_ ratios: UnsafeMutablePointer<Double>, beside target: Int) -> (largest: Int, complement: Double) {
         let others = beside(target)
-        for k in 0..<classes { ratios[k] = k == target || others == 0 ? 0 : exponential(k) / others }
+        var largest = target == 0 && classes > 1 ? 1 : 0
+        for k in 0..<classes {
+            ratios[k] = k == target || others == 0 ? 0 : exponential(k) / others
+            if k != target && ratios[k] > ratios[largest] { largest = k }
+        }
+        var complement = 0.0
+        for k in 0..<classes where k != largest { complement += ratios[k] }
+        return (largest, complement)
     }
 
     private func beside(_ target: Int) -> Double {

@@ -107,18 +107,19 @@ struct SampleStage<V: Lanes> {
         }
     }
 
-    /// Step two of a sharded softmax: the sums are those of all shards, relative to the larger of maximum and target, and what
-    /// this shard's exponentials stand relative to is its own mass.
+    /// Step two of a sharded softmax: the sums are those of all shards, relative to the larger of maximum and target and in
+    /// the form of every mass, so that this shard's exponentials scale to it exactly.
     private func mergeShards() {
         let args = plan.pointee.args
         for i in 0..<count {
             let largest = args.shard_max.unsafelyUnwrapped[first &+ i]
             if samples.live[i] != 0 { samples.target[i] = args.shard_target.unsafelyUnwrapped[first &+ i] }
-            let target = samples.target[i]
-            let top = target > largest ? target : largest
-            let sum = args.shard_sum.unsafelyUnwrapped[first &+ i]
-            let scale = largest == top ? 1 : Exponential.negative(F64x8(largest - top)).hi.v[0]
-            samples.setMass(i, shift: top, steps: 0, rest: sum * scale, top: 0)
+            let top = samples.target[i] > largest ? samples.target[i] : largest
+            let reference = Reference(maximum: F64x8(top))
+            let mass = Mass(
+                shift: reference.shift, steps: reference.steps - F64x8(F64x8.exponential.magic), rest: F64x8.zero, top: F64x8.zero)
+            let sum = args.shard_sum.unsafelyUnwrapped[first &+ i] * mass.exponential(F64x8(largest)).v[0]
+            samples.setMass(i, shift: mass.shift.v[0], steps: mass.steps.v[0], rest: sum, top: 0)
         }
     }
 }

@@ -41,6 +41,9 @@ struct Samples {
     var chunkSteps: UnsafeMutablePointer<Double> { @inline(__always) get { column(21) } }
     /// From a chunk's exponentials to the sample's.
     var chunkScale: UnsafeMutablePointer<Double> { @inline(__always) get { column(17) } }
+    var gradScaled: UnsafeMutablePointer<Double> { @inline(__always) get { column(24) } }
+    var ratioScaled: UnsafeMutablePointer<Double> { @inline(__always) get { column(25) } }
+    var probabilityScaled: UnsafeMutablePointer<Double> { @inline(__always) get { column(26) } }
     /// The target's class here, or -1.
     var label: UnsafeMutablePointer<Double> { @inline(__always) get { column(18) } }
     /// A vector's sums on their way to the samples (the term's loss and log-sum, later).
@@ -61,15 +64,36 @@ struct Samples {
         setMass(isFirst ? chunk : mass(i) + chunk, i)
     }
 
-    /// Fills `chunkScale` for all samples.
+    /// The factors of a chunk's exponentials, for all samples: products in double, for a factor alone may be out of a float's
+    /// range (where the exponential that it meets is 0).
     func scaleChunk(_ count: Int) {
         var i = 0
         while i < count {
             let chunk = Mass(
                 shift: F64x8(loading: chunkShift + i), steps: F64x8(loading: chunkSteps + i), rest: F64x8.zero, top: F64x8.zero)
-            chunk.scale(to: mass(i)).store(to: chunkScale + i)
+            setFactors(chunk.scale(to: mass(i)), i)
             i &+= 8
         }
+    }
+
+    /// The same for one sample, whose chunk's reference stands elsewhere.
+    func scaleChunk(of i: Int, at place: Int) {
+        let chunk = Mass(
+            shift: F64x8(chunkShift[place]), steps: F64x8(chunkSteps[place]), rest: F64x8.zero, top: F64x8.zero)
+        let sample = Mass(shift: F64x8(shift[i]), steps: F64x8(steps[i]), rest: F64x8.zero, top: F64x8.zero)
+        let scale = chunk.scale(to: sample).v[0], ratio = scale * ratio[i]
+        chunkScale[i] = scale
+        gradScaled[i] = scale * gradFactor[i]
+        ratioScaled[i] = ratio < 1e38 ? ratio : 1e38
+        probabilityScaled[i] = scale * probability[i]
+    }
+
+    private func setFactors(_ scale: F64x8, _ i: Int) {
+        let largest = F64x8(1e38)
+        scale.store(to: chunkScale + i)
+        (scale * F64x8(loading: gradFactor + i)).store(to: gradScaled + i)
+        (scale * F64x8(loading: ratio + i)).atMost(largest).store(to: ratioScaled + i)
+        (scale * F64x8(loading: probability + i)).store(to: probabilityScaled + i)
     }
 
     @inline(__always) func setMass(_ mass: Mass, _ i: Int) {
@@ -140,7 +164,8 @@ extension Margin where V == F64x8 {
         let bent = F64x8.log1p(Pair(e, F64x8.zero), reciprocal: F64x8.one)
         // |u| from the two logarithms, their exact parts first; from the scores where a sum is out of range.
         let own = Logarithm.pair(target), theirs = Logarithm.pair(others)
-        let difference = Pair.sum(own.hi - theirs.hi, own.lo - theirs.lo)
+        let leading = Pair.sum(own.hi, -theirs.hi)
+        let difference = Pair.sum(leading.hi, leading.lo + (own.lo - theirs.lo))
         let isFar = e < F64x8(0x1p-900)
         let farther = F64x8.select(isWrong, Logarithm.natural(others) - distance, F64x8(1e4))
         let size = Pair(
