@@ -56,7 +56,8 @@ struct Careful {
             let (none, least) = (F64x8.zero, F64x8(1e-300))
             let rest = F64x8.one - given
             let p = F64x8.select(given == none, least, given), q = F64x8.select(rest == none, least, rest)
-            let (ip, iq) = (F64x8.one / p, F64x8.one / q)
+            let most = F64x8(Double.greatestFiniteMagnitude)
+            let (ip, iq) = ((F64x8.one / p).atMost(most), (F64x8.one / q).atMost(most))
             self.p = Jet(p, F64x8.one, F64x8.zero)
             self.q = Jet(q, -F64x8.one, F64x8.zero)
             logP = Jet(Logarithm.negative(p, complement: q), -ip, ip * ip)
@@ -84,15 +85,15 @@ struct Careful {
         return value
     }
 
-    /// At p = 0 and p = 1 what has grown beyond bounds is infinite.
+    /// At p = 0 and p = 1, and where 1 / p overflows, what has grown beyond bounds is infinite.
     @inline(__always) private func atEnds(_ value: Value, _ p: F64x8) -> Value {
-        let isEnd = p * (F64x8.one - p) == F64x8.zero
+        let isEnd = p * (F64x8.one - p) < F64x8(0x1p-1024)
         func limit(_ x: F64x8, beyond bound: Double) -> F64x8 {
             let infinite = F64x8(Double.infinity).flippingSign(where: x)
             return F64x8.select(F64x8.and(isEnd, F64x8(bound) < x.magnitude), infinite, x)
         }
         return Value(
-            loss: limit(value.loss, beyond: 1e-30), grad: limit(value.grad, beyond: 1e60), hess: limit(value.hess, beyond: 1e60))
+            loss: F64x8.select(p * (F64x8.one - p) == F64x8.zero, limit(value.loss, beyond: 1e-30), value.loss), grad: limit(value.grad, beyond: 1e60), hess: limit(value.hess, beyond: 1e60))
     }
 
     @inline(__always) private func hardMask(_ element: Element) -> F64x8.Mask {

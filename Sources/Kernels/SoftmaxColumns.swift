@@ -59,7 +59,7 @@ struct SoftmaxColumns<V: Lanes> {
                 load(start, length, tile)
                 exponentials(start, length, tile, sums: false)
             }
-            scratch.samples.scaleChunk(count)
+            scratch.samples.scaleChunk(count, largest: Double(V.Scalar.greatestFiniteMagnitude))
             write(.grad, start, length, tile)
             write(.hess, start, length, tile)
             write(.probabilities, start, length, tile)

@@ -54,7 +54,7 @@ struct SoftmaxRows<V: Lanes> {
         for r in 0..<count {
             for c in 0..<chunks {
                 let e = isKept ? kept(r, c) : exponentials(row: first &+ r, r, c)
-                samples.scaleChunk(of: r, at: reference(r, c))
+                samples.scaleChunk(of: r, at: reference(r, c), largest: Double(V.Scalar.greatestFiniteMagnitude))
                 write(.grad, e, row: first &+ r, r, c)
                 write(.hess, e, row: first &+ r, r, c)
                 write(.probabilities, e, row: first &+ r, r, c)

@@ -66,30 +66,29 @@ struct Samples {
 
     /// The factors of a chunk's exponentials, for all samples: products in double, for a factor alone may be out of a float's
     /// range (where the exponential that it meets is 0).
-    func scaleChunk(_ count: Int) {
+    func scaleChunk(_ count: Int, largest: Double) {
         var i = 0
         while i < count {
             let chunk = Mass(
                 shift: F64x8(loading: chunkShift + i), steps: F64x8(loading: chunkSteps + i), rest: F64x8.zero, top: F64x8.zero)
-            setFactors(chunk.scale(to: mass(i)), i)
+            setFactors(chunk.scale(to: mass(i)), i, F64x8(largest))
             i &+= 8
         }
     }
 
     /// The same for one sample, whose chunk's reference stands elsewhere.
-    func scaleChunk(of i: Int, at place: Int) {
+    func scaleChunk(of i: Int, at place: Int, largest: Double) {
         let chunk = Mass(
             shift: F64x8(chunkShift[place]), steps: F64x8(chunkSteps[place]), rest: F64x8.zero, top: F64x8.zero)
         let sample = Mass(shift: F64x8(shift[i]), steps: F64x8(steps[i]), rest: F64x8.zero, top: F64x8.zero)
         let scale = chunk.scale(to: sample).v[0], ratio = scale * ratio[i]
         chunkScale[i] = scale
         gradScaled[i] = scale * gradFactor[i]
-        ratioScaled[i] = ratio < 1e38 ? ratio : 1e38
+        ratioScaled[i] = ratio < largest ? ratio : largest
         probabilityScaled[i] = scale * probability[i]
     }
 
-    private func setFactors(_ scale: F64x8, _ i: Int) {
-        let largest = F64x8(1e38)
+    private func setFactors(_ scale: F64x8, _ i: Int, _ largest: F64x8) {
         scale.store(to: chunkScale + i)
         (scale * F64x8(loading: gradFactor + i)).store(to: gradScaled + i)
         (scale * F64x8(loading: ratio + i)).atMost(largest).store(to: ratioScaled + i)
