@@ -143,6 +143,16 @@ FOCAL_INLINE void focal_fp_leave(uint64_t saved) {
 
 #endif
 
+/* A number that the compiler cannot have computed with before: LLVM does not know that arithmetic depends on the environment. */
+FOCAL_INLINE double focal_settle(double x) {
+#if defined(__x86_64__)
+    __asm__ volatile("" : "+x"(x));
+#elif defined(__aarch64__)
+    __asm__ volatile("" : "+w"(x));
+#endif
+    return x;
+}
+
 /* ---- CPU ---------------------------------------------------------------------------------------------------------- */
 
 /* The x86-64 microarchitecture level (1 to 4) that both the CPU and the operating system offer; 0 on other CPUs. */

@@ -7,11 +7,12 @@ import CSystem
 public func focal_suggest_alpha(_ positives: Double, _ negatives: Double, _ alpha: UnsafeMutablePointer<Double>!) -> Int32 {
     let saved = focal_fp_enter()
     defer { focal_fp_leave(saved) }
+    let (positives, negatives) = (focal_settle(positives), focal_settle(negatives))
     guard let alpha else { return Failure(FOCAL_ERROR_NULL).says("alpha is NULL").status }
     guard positives >= 0, positives.isFinite else { return Helpers.bad("positives", positives) }
     guard negatives >= 0, negatives.isFinite, positives + negatives > 0 else { return Helpers.bad("negatives", negatives) }
     // Halves: the sum of two finite counts may overflow.
-    alpha.pointee = (negatives / 2) / (positives / 2 + negatives / 2)
+    alpha.pointee = focal_settle((negatives / 2) / (positives / 2 + negatives / 2))
     return FOCAL_OK
 }
 
