@@ -171,7 +171,9 @@ extension Margin where V == F64x8 {
             F64x8.select(isFar, farther, difference.hi.magnitude),
             F64x8.select(isFar, F64x8.zero, difference.lo.flippingSign(where: difference.hi)))
         let q = others / total.hi
-        let residual = (-q).times(total.lo, plus: (-q).times(total.hi, plus: others))
+        // Exact without FMA too: 1 - q is taken from it where the target's share is small.
+        let product = Pair.product(q, total.hi)
+        let residual = ((others - product.hi) - product.lo) - q * total.lo
         self.init(
             wrong: isWrong, size: size, log1p: bent, p: target / total.hi, q: Pair(q, residual / total.hi))
     }

@@ -10,7 +10,7 @@
 enum { CALLERS = 64, SEEDS = 40 };
 
 static uint64_t truth[CALL_ENTRIES][SEEDS];
-static volatile int stop;
+static _Atomic int stop;
 static double calls[CALLERS];
 
 static uint64_t hash_of(enum call_entry entry, uint64_t seed, int32_t threads)
