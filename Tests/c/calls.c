@@ -521,7 +521,7 @@ int32_t call_run(const struct call *c)
         return focal_softmax_grad_hess_f32(z, y, n, k, a->alphas, a->gamma, a->hessian, a->grad, a->hess);
     case CALL_SOFTMAX_GRAD_HESS_F64:
         return focal_softmax_grad_hess_f64(z, y, n, k, a->alphas, a->gamma, a->hessian, a->grad, a->hess);
-    case CALL_SUGGEST_ALPHA: return focal_suggest_alpha(x[0] * 1000, x[1] * 1000, d[0]);
+    case CALL_SUGGEST_ALPHA: return focal_suggest_alpha(x[0] * 1024, x[1] * 1024, d[0]);
     case CALL_CLASS_BALANCED_WEIGHTS: return focal_class_balanced_weights(d[0], n, x[0], d[1]);
     case CALL_PRIOR_BIAS: return focal_prior_bias(x[0], d[0]);
     case CALL_OPTIMAL_SCORE: return focal_optimal_score(x[0], x[1], a->gamma, d[0]);
