@@ -31,6 +31,9 @@
         return __builtin_elementwise_fma(a, b, c);                                                                            \
     }                                                                                                                         \
     FOCAL_INLINE focal_##name focal_magnitude_##name(focal_##name a) { return __builtin_elementwise_abs(a); }                 \
+    FOCAL_INLINE focal_##name focal_union_##name(focal_##name a, focal_##name b) {                                            \
+        return (focal_##name)((focal_mask_##name)a | (focal_mask_##name)b);                                                   \
+    }                                                                                                                         \
     FOCAL_INLINE focal_##name focal_root_##name(focal_##name a) { return __builtin_elementwise_sqrt(a); }                     \
     FOCAL_INLINE focal_mask_##name focal_less_##name(focal_##name a, focal_##name b) { return a < b; }                        \
     FOCAL_INLINE focal_mask_##name focal_equal_##name(focal_##name a, focal_##name b) { return a == b; }                      \
@@ -47,12 +50,7 @@
     /* a with its low half of bits cleared: products of two such are exact */                                                 \
     FOCAL_INLINE focal_##name focal_upper_##name(focal_##name a) {                                                            \
         return (focal_##name)((focal_mask_##name)a & -(focal_mask_##name)((bits)1 << ((fraction + 2) / 2)));                  \
-    }                                                                                                                         \
-    /* the number whose exponent field stands in a's low bits */                                                              \
-    FOCAL_INLINE focal_##name focal_power_##name(focal_##name a) {                                                            \
-        return (focal_##name)((FOCAL_VECTOR(bits, count))a << fraction);                                                      \
     }
-
 FOCAL_LANES(f32x16, float, int32_t, uint32_t, 16, 23, 127)
 FOCAL_LANES(f64x8, double, int64_t, uint64_t, 8, 52, 1023)
 
@@ -64,10 +62,34 @@ FOCAL_INLINE focal_f64x8 focal_significand(focal_f64x8 a) {
     return (focal_f64x8)(((focal_mask_f64x8)a & 0x000FFFFFFFFFFFFF) | 0x3FF0000000000000);
 }
 
+/* The number whose exponent field stands in a's low bits. */
+FOCAL_INLINE focal_f64x8 focal_power_f64x8(focal_f64x8 a) { return (focal_f64x8)((FOCAL_VECTOR(uint64_t, 8))a << 52); }
+
 typedef FOCAL_VECTOR(float, 8) focal_f32x8;
 typedef FOCAL_VECTOR(double, 16) focal_f64x16;
 typedef FOCAL_VECTOR(uint32_t, 16) focal_u32x16;
 typedef FOCAL_VECTOR(uint16_t, 16) focal_u16x16;
+
+/* One of four numbers for each lane, by the two lowest bits of `index`. */
+FOCAL_INLINE focal_f32x16 focal_pick_f32x16(focal_f32x16 index, float a, float b, float c, float d) {
+#if defined(__AVX512F__)
+    return __builtin_ia32_vpermilvarps512((focal_f32x16){a, b, c, d, a, b, c, d, a, b, c, d, a, b, c, d}, (focal_mask_f32x16)index);
+#elif defined(__AVX__)
+    focal_f32x8 table = {a, b, c, d, a, b, c, d};
+    FOCAL_VECTOR(int32_t, 16) i = (focal_mask_f32x16)index;
+    focal_f32x8 lo = __builtin_ia32_vpermilvarps256(table, i.lo), hi = __builtin_ia32_vpermilvarps256(table, i.hi);
+    return __builtin_shufflevector(lo, hi, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+#else
+    focal_mask_f32x16 odd = (focal_mask_f32x16)index << 31 < 0, upper = (focal_mask_f32x16)index << 30 < 0;
+    return upper ? (odd ? (focal_f32x16)d : (focal_f32x16)c) : (odd ? (focal_f32x16)b : (focal_f32x16)a);
+#endif
+}
+/* 2^(n / 4) for the integer n in the low bits: shifting it by 21 adds n / 4 to the exponent and j = n mod 4 to the two upper bits
+ * of the fraction, where the table of 2^(j / 4) expects it. */
+FOCAL_INLINE focal_f32x16 focal_quarters_f32x16(focal_f32x16 n) {
+    focal_f32x16 table = focal_pick_f32x16(n, 0x1p0f, 0x1.f06fep-1f, 0x1.ea09e6p-1f, 0x1.ee89fap-1f);
+    return (focal_f32x16)((focal_u32x16)table + ((focal_u32x16)n << 21));
+}
 
 /* Between the types. */
 FOCAL_INLINE focal_f64x8 focal_widen_f32x8(const float *p) {

@@ -38,8 +38,8 @@ struct Careful {
         let p, q, logP, logQ: Jet
 
         @inline(__always) init(logit z: F64x8) {
-            let e = Exponential.negative(-z.magnitude)
-            let m = Margin(size: z.magnitude, wrong: z.isNegative, e: e)
+            let e = F64x8.exp(minus: z.magnitude)
+            let m = Margin(score: z, target: F64x8.one, e: e, reciprocal: F64x8.one / (F64x8.one + e.hi), isSharp: false)
             let (p, q) = (m.p, m.q.hi)
             let pq = p * q
             let bend = pq * (q - p)
@@ -47,8 +47,8 @@ struct Careful {
             let size = z.magnitude.atMost(F64x8(Double.greatestFiniteMagnitude))
             self.p = Jet(p, pq, bend)
             self.q = Jet(q, -pq, -bend)
-            logP = Jet(m.log1p + F64x8.select(z.isNegative, size, F64x8.zero), -q, pq)
-            logQ = Jet(m.log1p + F64x8.select(z.isNegative, F64x8.zero, size), p, pq)
+            logP = Jet(m.log1p.hi + F64x8.select(z.isNegative, size, F64x8.zero), -q, pq)
+            logQ = Jet(m.log1p.hi + F64x8.select(z.isNegative, F64x8.zero, size), p, pq)
         }
 
         /// At 0 and 1 a number next to them stands in, so that the products of limits stay numbers; `atEnds` restores these.

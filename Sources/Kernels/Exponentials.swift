@@ -1,7 +1,9 @@
-/// A vector's reference for exponentials: the shift and the steps of its maximum.
+/// A vector's reference for exponentials: the shift and the binades of its maximum.
 struct Reference<V: Lanes> {
     let shift: V
-    let steps: V  // magic included
+    /// Binades, a whole number.
+    let steps: V
+    private let origin: V
     private let lowest: V
     let isFar: Bool
 
@@ -11,13 +13,14 @@ struct Reference<V: Lanes> {
         isFar = V.any(far)
         shift = V.select(far, maximum, V.zero)
         let x = V.select(maximum == shift, V.zero, maximum - shift)
-        steps = Exponential.steps(x)
+        steps = Exponential.binades(x)
+        origin = steps * V(c.parts)
         lowest = x - V(c.reach)
     }
 
     /// e^z relative to this.
-    @inline(__always) func near(_ z: V) -> V { Exponential.relative(z, to: steps, lowest: lowest) }
+    @inline(__always) func near(_ z: V) -> V { Exponential.relative(z, to: origin, lowest: lowest) }
     @inline(__always) func far(_ z: V) -> V {
-        Exponential.relative(V.select(z == shift, V.zero, z - shift), to: steps, lowest: lowest)
+        Exponential.relative(V.select(z == shift, V.zero, z - shift), to: origin, lowest: lowest)
     }
 }

@@ -62,7 +62,7 @@ enum Power {
     private static func exponential(_ x: F64x8, _ g: Double) -> F64x8 {
         let log = Logarithm.pair(x)
         let product = Pair.product(log.hi, F64x8(g < 0 ? g : -g))
-        let power = Exponential.negative(-product.hi.magnitude)
+        let power = F64x8.exp(minus: product.hi.magnitude)
         let low = product.lo + log.lo * F64x8(g < 0 ? g : -g)
         let size = power.hi.times(-low, plus: power.hi + power.lo)
         return g < 0 ? F64x8.one / size : size

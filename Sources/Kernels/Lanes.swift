@@ -28,6 +28,8 @@ protocol Lanes {
     func error(of product: Self, times b: Self) -> Self
 
     var magnitude: Self { get }
+    /// The bits of both: 0 where both are 0.
+    func union(_ other: Self) -> Self
     var squareRoot: Self { get }
     /// self with its sign changed where `other` is negative (its sign bit: -0.0 counts).
     func flippingSign(where other: Self) -> Self
@@ -45,8 +47,6 @@ protocol Lanes {
     /// V.count doubles.
     func widen(to pointer: UnsafeMutablePointer<Double>)
 
-    /// 2^n for each lane, from `n + magic` as `Exponential` leaves it: the integer stands in the low bits, bias included.
-    var powerOfTwo: Self { get }
     /// The largest lane; lanes hold no NaN.
     var largest: Scalar { get }
     /// The sum of the lanes: the upper half onto the lower, and again.
@@ -58,8 +58,10 @@ protocol Lanes {
 
     // What depends on the format; each in the file of its idea.
     static var exponential: Exponential.Constants { get }
-    static func exponentialTail(_ r: Self) -> Self
-    static func log1p(_ e: Pair<Self>, reciprocal: Self) -> Self
+    static func exp(minus x: Self) -> Pair<Self>
+    static func expm1(_ r: Self, steps: Self) -> Self
+    static func power(_ steps: Self) -> Self
+    static func log1p(_ e: Pair<Self>, ratio: Pair<Self>, isSharp: Bool) -> Pair<Self>
 
     /// The FOCAL_DTYPE_ of Scalar.
     static var dtype: Int32 { get }
@@ -122,6 +124,7 @@ struct F32x16: Lanes {
     #endif
 
     @_transparent var magnitude: Self { Self(focal_magnitude_f32x16(v)) }
+    @_transparent func union(_ other: Self) -> Self { Self(focal_union_f32x16(v, other.v)) }
     @_transparent var squareRoot: Self { Self(focal_root_f32x16(v)) }
     @_transparent func flippingSign(where other: Self) -> Self { Self(focal_flip_f32x16(v, other.v)) }
     @_transparent var isNegative: Mask { focal_negative_f32x16(v) }
@@ -132,7 +135,6 @@ struct F32x16: Lanes {
     @_transparent static func not(_ mask: Mask) -> Mask { focal_not_f32x16(mask) }
     @_transparent static func any(_ mask: Mask) -> Bool { focal_any_f32x16(mask) != 0 }
 
-    @_transparent var powerOfTwo: Self { Self(focal_power_f32x16(v)) }
     @_transparent var largest: Float { focal_largest_f32x16(v) }
     @_transparent var sum: Float { focal_sum_f32x16(v) }
     @_transparent static func fold(rest: Self, top: Self) -> (rest: Float, top: Float) {
@@ -178,6 +180,7 @@ struct F64x8: Lanes {
     #endif
 
     @_transparent var magnitude: Self { Self(focal_magnitude_f64x8(v)) }
+    @_transparent func union(_ other: Self) -> Self { Self(focal_union_f64x8(v, other.v)) }
     @_transparent var squareRoot: Self { Self(focal_root_f64x8(v)) }
     @_transparent func flippingSign(where other: Self) -> Self { Self(focal_flip_f64x8(v, other.v)) }
     @_transparent var isNegative: Mask { focal_negative_f64x8(v) }
@@ -188,7 +191,6 @@ struct F64x8: Lanes {
     @_transparent static func not(_ mask: Mask) -> Mask { focal_not_f64x8(mask) }
     @_transparent static func any(_ mask: Mask) -> Bool { focal_any_f64x8(mask) != 0 }
 
-    @_transparent var powerOfTwo: Self { Self(focal_power_f64x8(v)) }
     @_transparent var largest: Double { focal_largest_f64x8(v) }
     @_transparent var sum: Double { focal_sum_f64x8(v) }
     @_transparent static func fold(rest: Self, top: Self) -> (rest: Double, top: Double) {

@@ -36,24 +36,44 @@ enum Logarithm {
 }
 
 extension F32x16 {
-    /// log(1 + e) for e in [0, 1], given 1 / (1 + e) rounded: e - e^2 / 2 + ..., relative error below 2^-23.5.
-    @_transparent static func log1p(_ e: Pair<Self>, reciprocal: Self) -> Self {
-        let tail = Polynomial.horner9(
-            e.hi, -0x1p-1, 0x1.55553p-2, -0x1.fff39cp-3, 0x1.98e11cp-3, -0x1.4ff538p-3, 0x1.0d21acp-3, -0x1.7d99d4p-4,
-            0x1.a1ed8p-5, -0x1.2828dap-6, 0x1.88c46p-9)
-        return e.hi + (e.hi * e.hi).times(tail, plus: e.lo * reciprocal)
+    /// log(1 + e) for e in [0, 1], given e / (1 + e): its error is near that of the ratio times 0.4, plus .3 of half an ulp.
+    ///
+    /// With 1 + e = exp(a) and u the ratio, y = e u = 2 (cosh a - 1) and e + u = 2 sinh a.  Hence a = sinh(a) (1 + 2 y G(y)) with
+    /// a smooth G, and log(1 + e) = e + y ((e + u) G(y) - 1/2): no division, and on [0, 1/2] four coefficients of G do, or five.
+    @_transparent static func log1p(_ e: Pair<Self>, ratio: Pair<Self>, isSharp: Bool) -> Pair<Self> {
+        let y = e.hi * ratio.hi
+        let g = isSharp ? bend5(y) : bend4(y)
+        let slope = (e.hi + ratio.hi).times(g, plus: Self(-0.5))
+        let bend = y.times(slope, plus: e.lo)
+        let hi = e.hi + bend
+        let yLow = e.hi.times(ratio.lo, plus: e.lo.times(ratio.hi, plus: e.hi.error(of: y, times: ratio.hi)))
+        return Pair(hi, yLow.times(slope, plus: bend - (hi - e.hi)))
+    }
+
+    /// G to .3 of half an ulp of the logarithm.
+    @_transparent private static func bend4(_ y: Self) -> Self {
+        Polynomial.horner(y, -0x1.5554bap-4, 0x1.10e09cp-6, -0x1.caa10ap-9, 0x1.3fb3p-11)
+    }
+
+    /// G to .01 of half an ulp.
+    @_transparent private static func bend5(_ y: Self) -> Self {
+        Polynomial.horner(y, -0x1.55555p-4, 0x1.110e86p-6, -0x1.d357cap-9, 0x1.93p-11, -0x1.123fa6p-13)
     }
 }
 
 extension F64x8 {
     /// log(1 + e) = 2 artanh(s), s = e / (2 + e) in [0, 1/3], corrected for the rounding of s; relative error below 2^-52.
-    @_transparent static func log1p(_ e: Pair<Self>, reciprocal: Self) -> Self {
+    @_transparent static func log1p(_ e: Pair<Self>, ratio: Pair<Self>, isSharp: Bool) -> Pair<Self> { log1p(e) }
+
+    @_transparent static func log1p(_ e: Pair<Self>) -> Pair<Self> {
         let d = Pair.sum(larger: Self(2.0), e.hi)
         let inverse = one / d.hi
         let s = e.hi * inverse
         let residual = ((-s).times(d.hi, plus: e.hi) - s * d.lo) + e.lo
         let correction = residual * inverse
-        return s.times(Self(2.0), plus: (correction + correction) + artanhTail(s))
+        let bend = (correction + correction) + artanhTail(s)
+        let hi = s.times(Self(2.0), plus: bend)
+        return Pair(hi, s.times(Self(2.0), plus: -hi) + bend)
     }
 
     /// 2 artanh(s) - 2 s for |s| <= 1/3.

@@ -6,60 +6,56 @@ import CKernels
 ///
 /// All come from e = exp(-|u|), never from 1 - p, so that none loses digits at either end.
 struct Margin<V: Lanes> {
-    /// Where the score is on the other side, u < 0.
-    let wrong: V.Mask
-    let size: V  // |u|, bounded
-    let sizeLow: V  // what |u| lost in rounding
-    let log1p: V  // log(1 + e)
+    let u: V  // may be infinite
+    let uLow: V  // what u lost in rounding
+    let log1p: Pair<V>  // log(1 + e)
     let p: V
     let q: Pair<V>  // a pair: q^gamma multiplies its error by gamma
-    let loss: V
-    /// The loss, finite for infinite scores too: for products with p, which is 0 long before the bound matters.
-    let finiteLoss: V
 
-    /// From |u| and e = exp(-|u|).
-    @_transparent init(size: V, wrong: V.Mask, e: Pair<V>) {
-        let d = V.one + e.hi
-        let reciprocal = V.one / d
+    /// From a score whose target has the sign of `target`, e = exp(-|score|) and 1 / (1 + e).  isSharp: see Modulator.
+    @_transparent init(score: V, target: V, e: Pair<V>, reciprocal: V, isSharp: Bool) {
+        let u = score.flippingSign(where: target)
+        let isWrong = u.isNegative
         let ratio = e.hi * reciprocal
 
-        // q = N / (1 + e) with N = e on the right side and 1 on the wrong one.  N - q (1 + e), formed exactly, corrects it.
-        let high = V.select(wrong, reciprocal, ratio)
-        let numerator = V.select(wrong, V.one, e.hi)
-        let numeratorLow = V.select(wrong, V.zero, e.lo)
-        let residual = (-high).times(e.lo, plus: (-high).times(e.hi, plus: numerator - high) + numeratorLow)
+        // q = N / (1 + e) with N = e on the right side and 1 on the wrong one.  N - q (1 + e), formed exactly, corrects it; e's
+        // low part counts e.lo (1 - q) on the right side and -e.lo q on the wrong one, both of the size e.lo / (1 + e).
+        let high = V.select(isWrong, reciprocal, ratio)
+        let numerator = V.select(isWrong, V.one, e.hi)
+        let exact = (-high).times(e.hi, plus: numerator - high)
+        let residual = e.lo.flippingSign(where: u).times(reciprocal, plus: exact)
+
+        let ratioLow = e.lo.times(reciprocal, plus: (-ratio).times(e.hi, plus: e.hi - ratio)) * reciprocal
         self.init(
-            wrong: wrong, size: Pair(size, V.zero), log1p: V.log1p(e, reciprocal: reciprocal),
-            p: V.select(wrong, ratio, reciprocal), q: Pair(high, residual * reciprocal))
+            u: Pair(u, V.zero), log1p: V.log1p(e, ratio: Pair(ratio, ratioLow), isSharp: isSharp),
+            p: V.select(isWrong, ratio, reciprocal), q: Pair(high, residual * reciprocal))
     }
 
-    /// From its parts; size may be infinite.
-    @_transparent init(wrong: V.Mask, size: Pair<V>, log1p: V, p: V, q: Pair<V>) {
-        self.wrong = wrong
-        self.size = size.hi.atMost(V(1024.0))
-        sizeLow = size.lo
+    @_transparent init(u: Pair<V>, log1p: Pair<V>, p: V, q: Pair<V>) {
+        self.u = u.hi
+        uLow = u.lo
         self.log1p = log1p
         self.p = p
         self.q = q
-        loss = log1p + V.select(wrong, size.hi, V.zero)
-        finiteLoss = log1p + V.select(wrong, self.size, V.zero)
     }
 
-    /// w L: the low part must not meet an infinite loss.
-    @_transparent func weightedLoss(_ w: Pair<V>) -> V { w.hi.times(loss, plus: w.lo * finiteLoss) }
+    @_transparent var loss: V { log1p.hi - u.atMost(V.zero) }
+    /// For products with p, which is 0 long before the bound matters.
+    @_transparent var finiteLoss: V { loss.atMost(V(1024.0)) }
 
     /// -f' = w (q + g p L): both terms have one sign, nothing cancels.  Here 1 - q serves for p: its absolute error is that of
-    /// q, and where p is small its term is too.
-    @_transparent func slope(_ w: Pair<V>, _ g: V) -> V {
+    /// q, and where p is small its term is too.  Where g L outweighs q the digits that L lost count: isSharp puts them back.
+    @_transparent func slope(_ w: V, _ g: V, isSharp: Bool) -> V {
         let p = (V.one - q.hi) - q.lo
+        if !isSharp { return w * (g * p).times(finiteLoss, plus: q.hi) }
         let product = Pair.product(p, finiteLoss)
         let sum = g.times(product.hi, plus: q.hi)
-        let low = g.times(product.lo, plus: q.lo)
-        return w.hi.times(sum, plus: w.lo.times(sum, plus: w.hi * low))
+        let low = g.times(p.times(log1p.lo, plus: product.lo), plus: q.lo)
+        return w.times(sum, plus: w * low)
     }
 
     /// f'' = w p (q (1 + 2g) + g L (g p - q)), its size, or the Gauss-Newton p |f'|.
-    @_transparent func curvature(_ w: Pair<V>, _ g: V, slope: V, mode: Int32) -> V {
+    @_transparent func curvature(_ w: V, _ g: V, slope: V, mode: Int32) -> V {
         if mode == FOCAL_HESSIAN_GAUSS_NEWTON { return p * slope }
         // Where p is not small 1 - q is the more exact.
         let p = V.select(q.hi < V(0.75), (V.one - q.hi) - q.lo, p)

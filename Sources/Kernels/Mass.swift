@@ -26,8 +26,8 @@ struct Mass {
         let bIsLarger = F64x8.select(sameShift, a.steps, ra) < F64x8.select(sameShift, b.steps, rb)
         var scaleA = powerOfTwo(a.steps - b.steps), scaleB = powerOfTwo(b.steps - a.steps)
         if F64x8.any(F64x8.not(sameShift)) {
-            scaleA = F64x8.select(sameShift, scaleA, Exponential.negative((ra - rb).atMost(F64x8.zero)).hi)
-            scaleB = F64x8.select(sameShift, scaleB, Exponential.negative((rb - ra).atMost(F64x8.zero)).hi)
+            scaleA = F64x8.select(sameShift, scaleA, F64x8.exp(minus: (rb - ra).atLeast(F64x8.zero)).hi)
+            scaleB = F64x8.select(sameShift, scaleB, F64x8.exp(minus: (ra - rb).atLeast(F64x8.zero)).hi)
         }
         let one = F64x8.one
         let fa = F64x8.select(bIsLarger, scaleA, one), fb = F64x8.select(bIsLarger, one, scaleB)
@@ -44,14 +44,14 @@ struct Mass {
         let sameShift = shift == other.shift
         let power = Mass.powerOfTwo(steps - other.steps)
         guard F64x8.any(F64x8.not(sameShift)) else { return power }
-        let below = (reference - other.reference) - F64x8.one
-        return F64x8.select(sameShift, power, Exponential.negative(below).hi * F64x8(0x1.5bf0a8b145769p1))
+        let below = (other.reference - reference) + F64x8.one
+        return F64x8.select(sameShift, power, F64x8.exp(minus: below).hi * F64x8(0x1.5bf0a8b145769p1))
     }
 
     /// 2^n for an integer n <= 0, 0 below the normal range; 1 for n > 0, where it is not used.
     @_transparent static func powerOfTwo(_ n: F64x8) -> F64x8 {
         let c = F64x8.exponential
-        return (n.atMost(F64x8.zero).atLeast(F64x8(-c.bias)) + F64x8(c.magic)).powerOfTwo
+        return F64x8.power(n.atMost(F64x8.zero).atLeast(F64x8(-c.bias)) + F64x8(c.magic))
     }
 
     /// e^z relative to this reference, z no larger than it (or equal to an infinite one).
@@ -59,7 +59,7 @@ struct Mass {
         let c = F64x8.exponential
         let x = F64x8.select(z == shift, F64x8.zero, z - shift)
         let top = steps * F64x8(0x1.62e42fefa39efp-1)
-        return Exponential.relative(x, to: steps + F64x8(c.magic), lowest: top - F64x8(c.reach))
+        return Exponential.relative(x, to: steps, lowest: top - F64x8(c.reach))
     }
 
     /// z less the log of the reference.

@@ -1,8 +1,14 @@
 /// The modulating factor q^gamma, by the cheapest way that keeps its digits: one type for each class of gamma, so that the
 /// choice is made once a block and the loop holds no branch.
 protocol Modulator {
-    /// q^gamma as a pair.
-    static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> Pair<V>
+    /// Whether every digit of the loss counts: where gamma's share of the gradient is large, or gamma is an exponent's factor.
+    static var isSharp: Bool { get }
+    /// q^gamma, rounded once from a pair.
+    static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> V
+}
+
+extension Modulator {
+    @_transparent static var isSharp: Bool { false }
 }
 
 /// gamma in every lane, as a pair where its double does not fit one float.
@@ -17,53 +23,66 @@ struct Gamma<V: Lanes> {
 }
 
 enum GammaZero: Modulator {
-    @_transparent static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> Pair<V> { Pair(V.one, V.zero) }
+    @_transparent static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> V { V.one }
 }
 
 enum GammaHalf: Modulator {
+    @_transparent static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> V {
+        let root = squareRoot(m.q)
+        return root.hi + root.lo
+    }
+
     /// One step of Newton's for what the root's rounding and the low part of q leave.
-    @_transparent static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> Pair<V> {
-        let root = m.q.hi.squareRoot
-        let residual = m.q.lo - root.error(of: m.q.hi, times: root)
+    @_transparent static func squareRoot<V: Lanes>(_ q: Pair<V>) -> Pair<V> {
+        let root = q.hi.squareRoot
+        let residual = q.lo - root.error(of: q.hi, times: root)
         return Pair(root, residual / (root + root).atLeast(V(V.Scalar.leastNormalMagnitude)))
     }
 }
 
 enum GammaOne: Modulator {
-    @_transparent static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> Pair<V> { m.q }
+    @_transparent static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> V { m.q.hi + m.q.lo }
 }
 
 enum GammaThreeHalves: Modulator {
-    @_transparent static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> Pair<V> {
-        m.q * GammaHalf.weight(m, gamma)
+    @_transparent static var isSharp: Bool { true }
+    @_transparent static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> V {
+        Pair.rounded(m.q, times: GammaHalf.squareRoot(m.q))
     }
 }
 
 enum GammaTwo: Modulator {
-    @_transparent static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> Pair<V> { Pair.square(m.q) }
+    @_transparent static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> V {
+        m.q.hi.times(m.q.hi, plus: (m.q.hi + m.q.hi) * m.q.lo)
+    }
 }
 
 enum GammaThree: Modulator {
-    @_transparent static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> Pair<V> { Pair.square(m.q) * m.q }
+    @_transparent static var isSharp: Bool { true }
+    @_transparent static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> V {
+        Pair.rounded(Pair.square(m.q), times: m.q)
+    }
 }
 
 enum GammaFive: Modulator {
-    @_transparent static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> Pair<V> {
-        Pair.square(Pair.square(m.q)) * m.q
+    @_transparent static var isSharp: Bool { true }
+    @_transparent static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> V {
+        Pair.rounded(Pair.square(Pair.square(m.q)), times: m.q)
     }
 }
 
 enum GammaAny: Modulator {
-    /// q^gamma = exp(-gamma softplus(u)), softplus(u) = max(u, 0) + log(1 + e): the product with the unbounded part is exact,
-    /// so the error stays near 2 + gamma ulp however small the result.
-    @_transparent static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> Pair<V> {
-        let linear = V.select(m.wrong, V.zero, m.size)
-        let lost = V.select(m.wrong, V.zero, m.sizeLow)
-        let product = Pair.product(linear, gamma.value.hi)
-        let bend = m.log1p * gamma.value.hi
-        let sum = Pair.sum(product.hi, bend)
-        let low = sum.lo + gamma.value.lo.times(linear, plus: gamma.value.hi.times(lost, plus: product.lo))
-        let power = Exponential.negative(-sum.hi)
-        return Pair(power.hi, power.lo - low * power.hi)
+    @_transparent static var isSharp: Bool { true }
+    /// q^gamma = exp(-gamma softplus(u)), softplus(u) = max(u, 0) + log(1 + e): both products with gamma are exact, so the error
+    /// stays near 2 + gamma / 4 ulp however small the result.
+    @_transparent static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> V {
+        let g = gamma.value
+        let linear = m.u.atLeast(V.zero).atMost(V(1024.0))
+        let product = Pair.product(linear, g.hi), bend = Pair.product(m.log1p.hi, g.hi)
+        let sum = Pair.sum(product.hi, bend.hi)
+        let lost = V.select(m.u.isNegative, V.zero, m.uLow) + m.log1p.lo
+        let low = g.lo.times(linear, plus: g.hi.times(lost, plus: product.lo + bend.lo)) + sum.lo
+        let power = V.exp(minus: sum.hi)
+        return power.hi + (-low).times(power.hi, plus: power.lo)
     }
 }

@@ -25,4 +25,5 @@ struct Scratch<V: Lanes> {
     var loss: Array { @inline(__always) get { array(5) } }
     var grad: Array { @inline(__always) get { array(6) } }
     var hess: Array { @inline(__always) get { array(7) } }
+    var reciprocal: Array { @inline(__always) get { array(8) } }
 }

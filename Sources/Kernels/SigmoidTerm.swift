@@ -16,9 +16,10 @@ struct SigmoidTerm<V: Lanes>: ModulatorWork {
     @inline(__always) func exponentials() {
         var i = 0
         while i < vectors &* V.count {
-            let e = Exponential.negative(-V(loading: scores + i).magnitude)
+            let e = V.exp(minus: V(loading: scores + i).magnitude)
             e.hi.store(to: scratch.e + i)
             e.lo.store(to: scratch.eLow + i)
+            (V.one / (V.one + e.hi)).store(to: scratch.reciprocal + i)
             i &+= V.count
         }
     }
@@ -33,19 +34,18 @@ struct SigmoidTerm<V: Lanes>: ModulatorWork {
         var sum = SIMD8<Double>()
         var i = 0
         while i < vectors &* V.count {
-            let z = V(loading: scores + i)
             let signed = V(loading: scratch.weights + i)
             let e = Pair(V(loading: scratch.e + i), V(loading: scratch.eLow + i))
-            let m = Margin(size: z.magnitude, wrong: z.flippingSign(where: signed).isNegative, e: e)
-            let w = M.weight(m, gamma)
-            let slope = m.slope(w, g)
-            if let grad { (signed * gradScale * slope).store(to: grad + i) }
+            let m = Margin(score: V(loading: scores + i), target: signed, e: e, reciprocal: V(loading: scratch.reciprocal + i), isSharp: M.isSharp)
+            let w = signed * M.weight(m, gamma)
+            let slope = m.slope(w, g, isSharp: M.isSharp)
+            if let grad { (slope * gradScale).store(to: grad + i) }
             if let hess {
-                let curvature = m.curvature(w, g, slope: slope, mode: mode)
-                (signed.magnitude * hessScale * curvature).store(to: hess + i)
+                let curvature = m.curvature(w.magnitude, g, slope: slope.magnitude, mode: mode)
+                (curvature * hessScale).store(to: hess + i)
             }
             if loss != nil || sums != nil {
-                let value = signed.magnitude * m.weightedLoss(w)
+                let value = w.magnitude * m.loss
                 if let loss { value.store(to: loss + i) }
                 if sums != nil { value.accumulate(into: &sum) }
             }

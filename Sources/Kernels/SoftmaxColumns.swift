@@ -128,7 +128,7 @@ struct SoftmaxColumns<V: Lanes> {
             }
             let samples = scratch.samples
             reference.shift.widen(to: samples.chunkShift + w &* V.count)
-            (reference.steps - V(V.exponential.magic)).widen(to: samples.chunkSteps + w &* V.count)
+            reference.steps.widen(to: samples.chunkSteps + w &* V.count)
             if sums { addChunk(column, start, length, w) }
         }
     }

@@ -104,7 +104,7 @@ struct SoftmaxRows<V: Lanes> {
         }
         let place = self.reference(r, c)
         scratch.samples.chunkShift[place] = Double(reference.shift.largest)
-        scratch.samples.chunkSteps[place] = Double((reference.steps - V(V.exponential.magic)).largest)
+        scratch.samples.chunkSteps[place] = Double(reference.steps.largest)
         return e
     }
 

@@ -30,7 +30,7 @@ struct SoftmaxSample {
         }
         let reference = Reference(maximum: F64x8(maximum))
         mass.shift = reference.shift
-        mass.steps = reference.steps - F64x8(F64x8.exponential.magic)
+        mass.steps = reference.steps
         var sums = F64x8.zero
         forEachEight { k, count in sums = sums + lanes(k, count, beyond: 0) { $0 == top || $0 == absent ? 0 : exponential($0) } }
         rest = sums.sum
@@ -77,7 +77,7 @@ struct SoftmaxSample {
             let i = top &- klass
             let ratio = F64x8(rest) / F64x8(e.v[i])
             q.v[i] = rest / total
-            loss.v[i] = F64x8.log1p(Pair(ratio.atMost(F64x8.one), F64x8.zero), reciprocal: F64x8.one).v[0]
+            loss.v[i] = F64x8.log1p(Pair(ratio.atMost(F64x8.one), F64x8.zero)).hi.v[0]
             if ratio.v[0] > 1 { loss.v[i] = Logarithm.natural(F64x8(total / e.v[i])).v[0] }
         }
         for i in count..<8 { p.v[i] = 0 }
@@ -93,7 +93,7 @@ struct SoftmaxSample {
         let margin = Margin(target: e, others: others, total: Pair.sum(e, others), distance: mass.distance(z))
         let g = Gamma<F64x8>(gamma)
         let w = GammaAny.weight(margin, g)
-        let slope = margin.slope(w, g.value.hi)
+        let slope = margin.slope(w, g.value.hi, isSharp: GammaAny.isSharp)
         return (slope.v[0], margin.curvature(w, g.value.hi, slope: slope, mode: FOCAL_HESSIAN_EXACT).v[0])
     }
 

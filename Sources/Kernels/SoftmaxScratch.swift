@@ -117,7 +117,7 @@ struct SampleStage<V: Lanes> {
             let top = samples.target[i] > largest ? samples.target[i] : largest
             let reference = Reference(maximum: F64x8(top))
             let mass = Mass(
-                shift: reference.shift, steps: reference.steps - F64x8(F64x8.exponential.magic), rest: F64x8.zero, top: F64x8.zero)
+                shift: reference.shift, steps: reference.steps, rest: F64x8.zero, top: F64x8.zero)
             let sum = args.shard_sum.unsafelyUnwrapped[first &+ i] * mass.exponential(F64x8(largest)).v[0]
             samples.setMass(i, shift: mass.shift.v[0], steps: mass.steps.v[0], rest: sum, top: 0)
         }

@@ -126,13 +126,13 @@ struct SoftmaxTerm {
             let gamma = Gamma(Pair(F64x8(loading: samples.gamma + i), F64x8.zero))
             let w = GammaAny.weight(margin, gamma)
             let a = F64x8(loading: samples.weight + i)
-            let slope = margin.slope(w, gamma.value.hi)
+            let slope = margin.slope(w, gamma.value.hi, isSharp: GammaAny.isSharp)
             // Where no other class counts the slope is 0 and so is its share.
             let share = F64x8.select(others == F64x8.zero, F64x8.zero, F64x8.one / others)
             let scaled = a * slope * F64x8(plan.pointee.scale)
             (-scaled).store(to: samples.gradTarget + i)
             (scaled * share).store(to: samples.gradFactor + i)
-            F64x8.select(a == F64x8.zero, F64x8.zero, a * margin.weightedLoss(w)).store(to: samples.loss + i)
+            F64x8.select(a == F64x8.zero, F64x8.zero, a * (w * margin.loss)).store(to: samples.loss + i)
             let inverse = F64x8.one / total.hi
             inverse.store(to: samples.probability + i)
             margin.p.store(to: samples.probabilityTarget + i)
@@ -160,21 +160,19 @@ extension Margin where V == F64x8 {
         let isWrong = target < others
         let small = F64x8.select(isWrong, target, others), large = F64x8.select(isWrong, others, target)
         let e = small / large
-        let bent = F64x8.log1p(Pair(e, F64x8.zero), reciprocal: F64x8.one)
+        let bent = F64x8.log1p(Pair(e, F64x8.zero))
         // |u| from the two logarithms, their exact parts first; from the scores where a sum is out of range.
         let own = Logarithm.pair(target), theirs = Logarithm.pair(others)
         let leading = Pair.sum(own.hi, -theirs.hi)
         let difference = Pair.sum(leading.hi, leading.lo + (own.lo - theirs.lo))
         let isFar = e < F64x8(0x1p-900)
         let farther = F64x8.select(isWrong, Logarithm.natural(others) - distance, F64x8(1e4))
-        let size = Pair(
-            F64x8.select(isFar, farther, difference.hi.magnitude),
-            F64x8.select(isFar, F64x8.zero, difference.lo.flippingSign(where: difference.hi)))
+        let size = F64x8.select(isFar, farther, difference.hi.magnitude)
+        let u = Pair(F64x8.select(isWrong, -size, size), F64x8.select(isFar, F64x8.zero, difference.lo))
         let q = others / total.hi
         // Exact without FMA too: 1 - q is taken from it where the target's share is small.
         let product = Pair.product(q, total.hi)
         let residual = ((others - product.hi) - product.lo) - q * total.lo
-        self.init(
-            wrong: isWrong, size: size, log1p: bent, p: target / total.hi, q: Pair(q, residual / total.hi))
+        self.init(u: u, log1p: bent, p: target / total.hi, q: Pair(q, residual / total.hi))
     }
 }

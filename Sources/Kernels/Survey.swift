@@ -36,6 +36,7 @@ struct Survey: TargetWork {
         if plan.pointee.isLabels {
             for i in begin..<end { bad |= isValidLabel(T.label(T.at(targets, i))) ? 0 : 1 }
         } else {
+            if T.areHard(targets + begin &* T.size, end &- begin) { return }
             for i in begin..<end {
                 let stored = T.at(targets, i)
                 bad |= T.badness(stored)
@@ -127,9 +128,5 @@ struct Softness: TargetWork {
             .run(dtype: plan.pointee.args.target_dtype)
     }
 
-    func run<T: Target>(_: T.Type) -> Bool {
-        var soft: UInt32 = 0
-        for i in start..<(start &+ count) { soft |= T.softness(T.at(targets, i)) }
-        return soft != 0
-    }
+    func run<T: Target>(_: T.Type) -> Bool { !T.areHard(targets + start &* T.size, count) }
 }

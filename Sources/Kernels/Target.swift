@@ -10,6 +10,8 @@ protocol Target {
     static func softness(_ stored: Stored) -> UInt32
     /// 1 where outside [0, 1] or NaN; an integer other than 0 or 1.
     static func badness(_ stored: Stored) -> UInt32
+    /// Whether all of these are 0 or 1: the quick look before a close one.
+    static func areHard(_ targets: UnsafeRawPointer, _ count: Int) -> Bool
 }
 
 extension Target {
@@ -21,12 +23,29 @@ extension Target {
     }
 }
 
-enum FloatTarget<Stored: BinaryFloatingPoint>: Target {
+enum FloatTarget<Stored: LaneScalar>: Target {
     @inline(__always) static func value(_ stored: Stored) -> Double { Double(stored) }
     @inline(__always) static func label(_ stored: Stored) -> Int64 { 0 }
     @inline(__always) static func isOne(_ stored: Stored) -> Bool { stored == 1 }
     @inline(__always) static func softness(_ stored: Stored) -> UInt32 { (stored == 1 ? 0 : 1) & (stored == 0 ? 0 : 1) }
     @inline(__always) static func badness(_ stored: Stored) -> UInt32 { (stored >= 0 ? 0 : 1) | (stored <= 1 ? 0 : 1) }
+    /// x^2 - x is 0 for these two alone.
+    @inline(__always) static func areHard(_ targets: UnsafeRawPointer, _ count: Int) -> Bool {
+        typealias V = Stored.Vector
+        var excess = V.zero
+        var i = 0
+        while i &+ V.count <= count {
+            let x = V(loading: (targets + i &* size).assumingMemoryBound(to: Stored.self))
+            excess = excess.union(x.times(x, plus: -x))
+            i &+= V.count
+        }
+        var soft: UInt32 = 0
+        while i < count {
+            soft |= softness(at(targets, i))
+            i &+= 1
+        }
+        return soft == 0 && !V.any(V.not(excess == V.zero))
+    }
 }
 
 enum IntegerTarget<Stored: FixedWidthInteger>: Target {
@@ -35,6 +54,11 @@ enum IntegerTarget<Stored: FixedWidthInteger>: Target {
     @inline(__always) static func isOne(_ stored: Stored) -> Bool { stored == 1 }
     @inline(__always) static func softness(_ stored: Stored) -> UInt32 { 0 }
     @inline(__always) static func badness(_ stored: Stored) -> UInt32 { stored & ~1 == 0 ? 0 : 1 }
+    @inline(__always) static func areHard(_ targets: UnsafeRawPointer, _ count: Int) -> Bool {
+        var bits: Stored = 0
+        for i in 0..<count { bits |= at(targets, i) }
+        return bits & ~1 == 0
+    }
 }
 
 /// What is done with targets of a type that is only known at run time.

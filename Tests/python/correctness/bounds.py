@@ -28,8 +28,8 @@ class Bound:
         return f"{self.count:g} ulp" if self.kind == "ulp" else f"{self.count:g} eps x terms"
 
     def after(self, factors):
-        """With half a unit more for every weight, scale or upstream gradient that multiplies the result."""
-        return replace(self, count=self.count + factors * (0.5 if self.kind == "ulp" else 1))
+        """With one unit more for every weight, scale or upstream gradient that multiplies the result."""
+        return replace(self, count=self.count + factors)
 
     def tolerance(self, truth, dtype):
         if self.kind == "ulp":
