@@ -2,71 +2,108 @@ import CFocalLoss
 import CKernels
 import CSystem
 
-/// The way every descriptor call goes: read, check, plan, survey, compute, report.
+/// The way every call goes: read, check, plan, survey, compute, report.
 enum Call {
+    /// A descriptor call.
     static func run(_ given: UnsafePointer<focal_args>?, _ family: Check.Family) -> Int32 {
+        prepare { plan in
+            do throws(Failure) {
+                plan.pointee.args = try Arguments.read(given).pointee
+            } catch {
+                return error.status
+            }
+            return run(plan, family)
+        }
+    }
+
+    /// Lends memory for a plan, in the floating-point environment of a call.  The arguments are written into it, there they are
+    /// checked, and there the kernels read them: a call on one element would take longer over copies than over its loss.
+    @inline(__always) static func prepare(_ body: (UnsafeMutablePointer<focal_plan>) -> Int32) -> Int32 {
         let saved = focal_fp_enter()
         defer { focal_fp_leave(saved) }
+        return withUnsafeTemporaryAllocation(of: focal_plan.self, capacity: 1) { body($0.baseAddress.unsafelyUnwrapped) }
+    }
+
+    /// A call whose arguments are in its plan.
+    static func run(_ plan: UnsafeMutablePointer<focal_plan>, _ family: Check.Family) -> Int32 {
         do throws(Failure) {
-            let args = try Arguments.read(given)
-            try Check(args, family).run()
-            let kernels = try Dispatch.kernels()
-            var plan = Planner.plan(args, family)
-            return withUnsafeMutablePointer(to: &plan) { plan in
-                var passage = Passage(plan: plan, kernels: kernels, family: family)
-                focal_with_frame(
-                    { passage, frame in
-                        passage.unsafelyUnwrapped.assumingMemoryBound(to: Passage.self).pointee.go(frame.unsafelyUnwrapped)
-                    }, &passage)
-                return passage.status
-            }
+            try Check(plan.args, family).run()
         } catch {
             return error.status
         }
+        let planner = Planner(plan: plan, family: family)
+        planner.begin()
+        var passage = Passage(plan, planner)
+        focal_with_frame(
+            { passage, frame in
+                passage.unsafelyUnwrapped.assumingMemoryBound(to: Passage.self).pointee.go(frame.unsafelyUnwrapped)
+            }, &passage)
+        return passage.status
+    }
+}
+
+extension UnsafeMutablePointer<focal_plan> {
+    /// Where the arguments are; the functions of a call hand this on and read single fields.
+    @inline(__always) var args: UnsafePointer<focal_args> {
+        UnsafeRawPointer(self).assumingMemoryBound(to: focal_args.self)
     }
 }
 
 /// A checked call between the survey of its targets and its report.
 struct Passage {
-    let plan: UnsafeMutablePointer<focal_plan>
-    let kernels: focal_kernels
-    let family: Check.Family
-    var status = FOCAL_OK
+    private let plan: UnsafeMutablePointer<focal_plan>
+    private let planner: Planner
+    private var kernels = focal_kernels()
+    private(set) var status = FOCAL_OK
+
+    init(_ plan: UnsafeMutablePointer<focal_plan>, _ planner: Planner) {
+        self.plan = plan
+        self.planner = planner
+    }
 
     mutating func go(_ frame: UnsafeMutableRawPointer) {
         do throws(Failure) {
+            try Dispatch.fill(&kernels)
             let run = Run(plan, frame)
-            Planner.complete(plan, try survey(run))
-            compute(run)
+            planner.complete(try survey(run))
+            report(compute(run))
         } catch {
             status = error.status
         }
     }
 
     @inline(__always) private var args: focal_args { plan.pointee.args }
+    private var family: Check.Family { planner.family }
     private var samples: Int64 { args.outer &* args.inner }
     private var scores: Int64 { samples &* args.classes }
     private var isLabels: Bool { args.target_kind == FOCAL_TARGETS_LABELS }
 
-    private func survey(_ run: Run) throws(Failure) -> focal_survey {
+    @inline(__always) private func survey(_ run: Run) throws(Failure) -> focal_survey {
         // Dense sigmoid targets are looked at one by one, others by sample.
         let units = family == .sigmoid && !isLabels ? scores : samples
-        guard scores > 0 && Planner.mustSurvey(args) else {
+        guard scores > 0 && planner.mustSurvey else {
             let valid = Double(family == .sigmoid ? scores : samples)
             return focal_survey(valid: valid, weights: 0, positives: 0, bad_index: -1, soft: 0)
         }
-        let work = Work(smallestChunk: 8192, large: (1 << 19) / (scores / units))
-        let survey = run.examine(kernels.survey, units: units, work: work)
-        if survey.bad_index >= 0 { throw BadTarget(args: args, index: survey.bad_index).failure }
+        let survey = run.examine(kernels.survey, Work(units: units, smallestChunk: 8192, isLarge: scores >= 1 << 19))
+        if survey.bad_index >= 0 { throw BadTarget(args: plan.args, index: survey.bad_index).failure }
         return survey
     }
 
-    private func compute(_ run: Run) {
-        let sum = switch family {
-        case .sigmoid: run.compute(kernels.sigmoid, units: scores, work: Work(smallestChunk: 4096, large: 1 << 17))
-        case .softmax: run.compute(kernels.softmax, units: samples, work: .rows(args))
-        case .shardStats: run.compute(kernels.shard_stats, units: samples, work: .rows(args))
+    @inline(__always) private func compute(_ run: Run) -> Double {
+        switch family {
+        case .sigmoid: run.compute(kernels.sigmoid, Work(units: scores, smallestChunk: 4096, isLarge: scores >= 1 << 17))
+        case .softmax: run.compute(kernels.softmax, rows)
+        case .shardStats: run.compute(kernels.shard_stats, rows)
         }
+    }
+
+    /// Rows of a softmax: chunks of some thousand scores.
+    private var rows: Work {
+        Work(units: samples, smallestChunk: max(1, 4096 / args.classes), isLarge: samples > 1 && scores >= 1 << 16)
+    }
+
+    private func report(_ sum: Double) {
         guard let reduced = args.reduced_loss else { return }
         let divisor = plan.pointee.divisor
         reduced.pointee = args.reduction == FOCAL_REDUCTION_SUM ? sum : divisor > 0 ? sum / divisor : 0
@@ -75,8 +112,14 @@ struct Passage {
 
 /// The words for a target that is out of range.
 struct BadTarget {
-    let args: focal_args
-    let index: Int64
+    private let given: UnsafePointer<focal_args>
+    private let index: Int64
+    @inline(__always) private var args: focal_args { given.pointee }
+
+    init(args: UnsafePointer<focal_args>, index: Int64) {
+        given = args
+        self.index = index
+    }
 
     var failure: Failure {
         let failure = Failure(FOCAL_ERROR_TARGET).says("targets[", index, "] is ")
@@ -96,13 +139,6 @@ struct BadTarget {
         guard args.target_kind == FOCAL_TARGETS_LABELS else { return failure.says("", value, ", neither 0 nor 1") }
         let limit = args.shard_total > 0 ? args.shard_total : args.classes
         return failure.says("", value, ", outside [0, ").says("", limit, ")")
-    }
-}
-
-extension Work {
-    /// Rows of a softmax: chunks of some thousand scores.
-    static func rows(_ args: focal_args) -> Work {
-        Work(smallestChunk: max(1, 4096 / args.classes), large: max(2, (1 << 16) / args.classes))
     }
 }
 

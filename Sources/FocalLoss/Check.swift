@@ -24,7 +24,7 @@ struct Check {
         try numbers()
         try classArrays()
         try meaning()
-        try Overlap(args: given, family: family).check()
+        try Overlap(given, family).check()
     }
 
     // MARK: - Constants
