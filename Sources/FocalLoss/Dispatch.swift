@@ -101,7 +101,7 @@ enum Dispatch {
     static func fill(_ table: UnsafeMutablePointer<focal_kernels>) throws(Failure) {
         guard let level else {
             let name = getenv("FOCALLOSS_ISA").map { UnsafePointer($0) } ?? StaticString("").c
-            throw Failure(FOCAL_ERROR_ISA).says("FOCALLOSS_ISA is ", name, ", not one of ").says("", highest.upToHere, "")
+            throw Failure(FOCAL_ERROR_ISA, "FOCALLOSS_ISA is \(name), not one of \(highest.upToHere)")
         }
         level.fill(table)
     }

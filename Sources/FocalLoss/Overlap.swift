@@ -3,19 +3,20 @@ import CKernels
 
 /// No output may share a byte with another buffer, except that `grad` (and a sigmoid's `loss`) may be exactly `scores`.
 struct Overlap {
-    private let given: UnsafePointer<focal_args>
+    private let plan: UnsafePointer<focal_plan>
     private let family: Check.Family
     private let samples: Int64
     private let scores: Int64
     private let outSize: Int64
-    @inline(__always) private var args: focal_args { given.pointee }
+    @inline(__always) private var args: focal_args { plan.pointee.args }
 
-    init(_ given: UnsafePointer<focal_args>, _ family: Check.Family) {
-        self.given = given
+    init(_ plan: UnsafePointer<focal_plan>, _ family: Check.Family) {
+        self.plan = plan
         self.family = family
-        samples = given.pointee.outer &* given.pointee.inner
-        scores = samples &* given.pointee.classes
-        outSize = Overlap.size(given.pointee.out_dtype == 0 ? given.pointee.score_dtype : given.pointee.out_dtype)
+        let args = plan.pointee.args
+        samples = args.outer &* args.inner
+        scores = samples &* args.classes
+        outSize = Overlap.size(args.out_dtype == 0 ? args.score_dtype : args.out_dtype)
     }
 
     private struct Buffer {
@@ -33,7 +34,7 @@ struct Overlap {
         let found = withUnsafeTemporaryAllocation(of: Buffer.self, capacity: 22) { memory in
             firstOverlap(memory.baseAddress.unsafelyUnwrapped)
         }
-        if let found { throw Failure(FOCAL_ERROR_OVERLAP).says("", found.output, " overlaps ").says("", found.other, "") }
+        if let found { throw Failure(FOCAL_ERROR_OVERLAP, "\(found.output) overlaps \(found.other)") }
     }
 
     private func firstOverlap(
@@ -84,9 +85,10 @@ struct Overlap {
         var next = first
         let labels = args.target_kind == FOCAL_TARGETS_LABELS
         let classes = args.shard_total > 0 ? args.shard_total : args.classes
+        let weights = args.weight_layout == FOCAL_WEIGHTS_ELEMENT ? scores : samples
         add(&next, "scores", args.scores, scores, Overlap.size(args.score_dtype))
         add(&next, "targets", args.targets, labels ? samples : scores, Overlap.size(args.target_dtype))
-        add(&next, "weights", args.weights, args.weight_layout == FOCAL_WEIGHTS_ELEMENT ? scores : samples, Overlap.size(args.weight_dtype))
+        add(&next, "weights", args.weights, weights, Overlap.size(args.weight_dtype))
         add(&next, "upstream", args.upstream, isSigmoid ? scores : samples, outSize)
         add(&next, "ignore_mask", args.ignore_mask, isSigmoid && !labels ? scores : samples, 1)
         add(&next, "alphas", args.alphas, classes, 8)

@@ -24,10 +24,8 @@ struct Chunks {
 
 /// One call on its way: survey, plan, compute in chunks, reduce.  It lives in the frame of `focal_with_frame`.
 struct Run {
-    typealias Compute = @convention(c) (UnsafePointer<focal_plan>?, Int64, Int64, UnsafeMutableRawPointer?) -> Double
-    typealias Examine = @convention(c) (
-        UnsafePointer<focal_plan>?, Int64, Int64, UnsafeMutablePointer<focal_survey>?
-    ) -> Void
+    typealias Compute = @convention(c) (In<focal_plan>, Int64, Int64, UnsafeMutableRawPointer?) -> Double
+    typealias Examine = @convention(c) (In<focal_plan>, Int64, Int64, Out<focal_survey>) -> Void
 
     private let plan: UnsafePointer<focal_plan>
     private let frame: UnsafeMutableRawPointer
