@@ -52,6 +52,9 @@ KERNEL_SOURCES  := $(shell find Sources/Kernels -name '*.swift' | LC_ALL=C sort)
 LIBRARY_SOURCES := $(shell find Sources/FocalLoss -name '*.swift' | LC_ALL=C sort)
 C_HEADERS       := $(shell find Sources/C* include -name '*.h' -o -name '*.modulemap')
 
+# A make that a recipe starts prints no "Entering directory".
+MAKEFLAGS += --no-print-directory
+
 # V=1 shows the commands themselves.
 Q   = $(if $(V),,@)
 run = $(if $(V),,@echo '  $(1)';)
@@ -69,7 +72,7 @@ help: ## Show this list
 lib: $(SHARED) $(LINKS) $(STATIC) ## Build build/lib/libfocalloss.so and .a (what plain `make` does)
 
 lib-aarch64: ## The same for 64-bit ARM Linux, cross-built into build/aarch64/lib
-	@$(MAKE) --no-print-directory lib ARCH=aarch64 CROSS=aarch64-linux-gnu- BUILD=$(BUILD)/aarch64
+	@$(MAKE) lib ARCH=aarch64 CROSS=aarch64-linux-gnu- BUILD=$(BUILD)/aarch64
 .PHONY: lib-aarch64
 
 COMPILE = $(SWIFTC) $(TARGET_$(ARCH)) $(SWIFTFLAGS) -wmo -parse-as-library -swift-version 6 \
@@ -208,7 +211,7 @@ $(BUILD)/examples/%: bindings/c/%.cpp $(HEADER) $(SHARED) $(LINKS)
 
 demo: ## Train on real tables with rare classes, in C and in Python; compare the losses; draw pictures
 	@sh Tests/setup.sh demo
-	@$(MAKE) --no-print-directory -j$(shell nproc) python $(BUILD)/examples/train
+	@$(MAKE) -j$(shell nproc) python $(BUILD)/examples/train
 	@$(PY) bindings/python/examples/tables.py $(BUILD)/data
 	@$(PY) bindings/python/examples/demo.py $(BUILD)/examples/train $(BUILD)/data $(BUILD)/demo
 	@$(PY) -m focalloss plot $(BUILD)/demo/curves.png
@@ -218,15 +221,15 @@ pictures: python ## Draw docs/images/curves.png again
 
 test: ## Everything that a change must pass, in under 15 minutes
 	@sh Tests/setup.sh
-	@$(MAKE) --no-print-directory -j$(shell nproc) lib examples python
+	@$(MAKE) -j$(shell nproc) lib examples python
 	@sh Tests/run.sh short
 test-long: ## The long tier: every float32, hours of fuzzing (see CONTRIBUTING.md)
 	@sh Tests/setup.sh
-	@$(MAKE) --no-print-directory -j$(shell nproc) lib examples python
+	@$(MAKE) -j$(shell nproc) lib examples python
 	@sh Tests/run.sh long
 bench: ## Measure against everything that is installed (2 minutes; FULL=1 for all shapes)
 	@sh Tests/setup.sh bench
-	@$(MAKE) --no-print-directory -j$(shell nproc) lib python
+	@$(MAKE) -j$(shell nproc) lib python
 	@$(PY) Benchmarks/run.py $(if $(FULL),--full)
 .PHONY: test test-long bench
 

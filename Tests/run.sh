@@ -19,6 +19,7 @@ wanted=" $* "
 python=$PWD/.venv/bin/python
 logs=$PWD/build/test
 mkdir -p "$logs"
+unset MAKEFLAGS MFLAGS MAKELEVEL    # under `make test` too, the suites call make as a user does
 export FOCALLOSS_TEST_TIER="$tier" FOCALLOSS_LIBRARY="$PWD/build/lib/libfocalloss.so" SWIFT_BACKTRACE=enable=no
 passed=0 failed=0 skipped=0 begin=$(date +%s)
 

@@ -30,10 +30,16 @@ static inline char *focal_message(void) {
     return message;
 }
 
-/* Appends a number to the message and returns the new length. */
-static inline int32_t focal_print_double(char *message, int32_t length, double value) {
-    int32_t room = FOCAL_MESSAGE_SIZE - length, used = snprintf(message + length, (size_t)room, "%.9g", value);
+/* Append a number to the message and return the new length. */
+static inline int32_t focal_appended(int32_t length, int32_t used) {
+    const int32_t room = FOCAL_MESSAGE_SIZE - length;
     return length + (used < room ? used : room - 1);
+}
+static inline int32_t focal_print_integer(char *message, int32_t length, int64_t value) {
+    return focal_appended(length, snprintf(message + length, (size_t)(FOCAL_MESSAGE_SIZE - length), "%lld", (long long)value));
+}
+static inline int32_t focal_print_double(char *message, int32_t length, double value) {
+    return focal_appended(length, snprintf(message + length, (size_t)(FOCAL_MESSAGE_SIZE - length), "%.9g", value));
 }
 
 /* ---- Memory on the stack ---------------------------------------------------------------------------------------- */

@@ -6,14 +6,14 @@ import CSystem
 ///
 /// The order is that of trust: the struct itself, constants, sizes, pointers, numbers, arrays of numbers, overlap.
 struct Check {
-    private let given: UnsafePointer<focal_args>
+    private let plan: UnsafePointer<focal_plan>
     private let family: Family
-    @inline(__always) private var args: focal_args { given.pointee }
+    @inline(__always) private var args: focal_args { plan.pointee.args }
 
     enum Family { case sigmoid, softmax, shardStats }
 
-    init(_ given: UnsafePointer<focal_args>, _ family: Family) {
-        self.given = given
+    init(_ plan: UnsafePointer<focal_plan>, _ family: Family) {
+        self.plan = plan
         self.family = family
     }
 
@@ -24,7 +24,7 @@ struct Check {
         try numbers()
         try classArrays()
         try meaning()
-        try Overlap(args: given, family: family).check()
+        try Overlap(plan, family).check()
     }
 
     // MARK: - Constants
@@ -46,35 +46,36 @@ struct Check {
         let isFloat = target == FOCAL_DTYPE_F32 || target == FOCAL_DTYPE_F64
         let isInteger = target >= FOCAL_DTYPE_U8 && target <= FOCAL_DTYPE_I64
         guard isInteger || (isFloat && args.target_kind == FOCAL_TARGETS_DENSE) else {
-            throw Failure(FOCAL_ERROR_OPTION).says("target_dtype is ", target, ", not a type of these targets")
+            throw Failure(FOCAL_ERROR_OPTION, "target_dtype is \(target), not a type of these targets")
         }
-        guard args.out_dtype == 0 || args.out_dtype == args.score_dtype || args.out_dtype == FOCAL_DTYPE_F32
-            || args.out_dtype == FOCAL_DTYPE_F64
-        else { throw Failure(FOCAL_ERROR_OPTION).says("out_dtype is ", args.out_dtype, ", not 0, score_dtype, F32 or F64") }
+        let out = args.out_dtype
+        guard out == 0 || out == args.score_dtype || out == FOCAL_DTYPE_F32 || out == FOCAL_DTYPE_F64 else {
+            throw Failure(FOCAL_ERROR_OPTION, "out_dtype is \(out), not 0, score_dtype, F32 or F64")
+        }
     }
 
     private func option(_ name: StaticString, _ value: Int32, _ known: ClosedRange<Int32>) throws(Failure) {
         guard value >= known.lowerBound && value <= known.upperBound else {
-            throw Failure(FOCAL_ERROR_OPTION).says("", name, " is ").says("", value, ", not a constant of the header")
+            throw Failure(FOCAL_ERROR_OPTION, "\(name) is \(value), not a constant of the header")
         }
     }
 
     // MARK: - Sizes
 
     private func sizes() throws(Failure) {
-        guard args.outer >= 0 else { throw Failure(FOCAL_ERROR_SIZE).says("outer is ", args.outer, ", negative") }
-        guard args.inner >= 0 else { throw Failure(FOCAL_ERROR_SIZE).says("inner is ", args.inner, ", negative") }
-        guard args.classes >= 1 else { throw Failure(FOCAL_ERROR_SIZE).says("classes is ", args.classes, ", less than 1") }
-        guard args.threads >= 0 else { throw Failure(FOCAL_ERROR_VALUE).says("threads is ", args.threads, ", negative") }
+        guard args.outer >= 0 else { throw Failure(FOCAL_ERROR_SIZE, "outer is \(args.outer), negative") }
+        guard args.inner >= 0 else { throw Failure(FOCAL_ERROR_SIZE, "inner is \(args.inner), negative") }
+        guard args.classes >= 1 else { throw Failure(FOCAL_ERROR_SIZE, "classes is \(args.classes), less than 1") }
+        guard args.threads >= 0 else { throw Failure(FOCAL_ERROR_VALUE, "threads is \(args.threads), negative") }
         // The largest array is the full Hessian, or 8 bytes a score.
         let full = args.hess_full == nil ? 1 : args.classes
         guard let samples = args.outer.times(args.inner), let scores = samples.times(args.classes),
             let largest = scores.times(full), largest.times(8) != nil
-        else { throw Failure(FOCAL_ERROR_SIZE).says("outer x classes x inner overflows") }
+        else { throw Failure(FOCAL_ERROR_SIZE, "outer x classes x inner overflows") }
         if args.shard_total != 0 {
             guard args.shard_offset >= 0, args.shard_total >= 0, args.classes <= args.shard_total,
                 args.shard_offset <= args.shard_total &- args.classes
-            else { throw Failure(FOCAL_ERROR_SIZE).says("shard_offset is ", args.shard_offset, ": the shard ends past shard_total") }
+            else { throw Failure(FOCAL_ERROR_SIZE, "shard_offset is \(args.shard_offset): the shard ends past shard_total") }
         }
     }
 
@@ -82,13 +83,13 @@ struct Check {
 
     private func pointers() throws(Failure) {
         guard args.outer > 0 && args.inner > 0 else { return }
-        guard args.scores != nil else { throw Failure(FOCAL_ERROR_NULL).says("scores is NULL") }
-        guard args.targets != nil else { throw Failure(FOCAL_ERROR_NULL).says("targets is NULL") }
+        guard args.scores != nil else { throw Failure(FOCAL_ERROR_NULL, "scores is NULL") }
+        guard args.targets != nil else { throw Failure(FOCAL_ERROR_NULL, "targets is NULL") }
         let isSharded = args.shard_total > 0
         if family == .shardStats || (family == .softmax && isSharded) {
-            guard args.shard_max != nil else { throw Failure(FOCAL_ERROR_NULL).says("shard_max is NULL") }
-            guard args.shard_sum != nil else { throw Failure(FOCAL_ERROR_NULL).says("shard_sum is NULL") }
-            guard args.shard_target != nil else { throw Failure(FOCAL_ERROR_NULL).says("shard_target is NULL") }
+            guard args.shard_max != nil else { throw Failure(FOCAL_ERROR_NULL, "shard_max is NULL") }
+            guard args.shard_sum != nil else { throw Failure(FOCAL_ERROR_NULL, "shard_sum is NULL") }
+            guard args.shard_target != nil else { throw Failure(FOCAL_ERROR_NULL, "shard_target is NULL") }
         }
     }
 
@@ -98,17 +99,17 @@ struct Check {
         try number("gamma", args.gamma, 0, 1e6)
         try number("label_smoothing", args.label_smoothing, 0, 1)
         guard args.clip >= 0 && args.clip < 0.5 else {
-            throw Failure(FOCAL_ERROR_VALUE).says("clip is ", args.clip, ", outside [0, .5)")
+            throw Failure(FOCAL_ERROR_VALUE, "clip is \(args.clip), outside [0, .5)")
         }
         if args.alphas == nil && args.alpha != FOCAL_ALPHA_OFF { try alpha("alpha", args.alpha) }
         try number("pos_weight", args.pos_weight, 0, .greatestFiniteMagnitude)
         try number("neg_weight", args.neg_weight, 0, .greatestFiniteMagnitude)
-        guard args.grad_scale.isFinite else { throw Failure(FOCAL_ERROR_VALUE).says("grad_scale is not finite") }
-        guard args.hessian_scale.isFinite else { throw Failure(FOCAL_ERROR_VALUE).says("hessian_scale is not finite") }
-        guard args.hessian_floor.isFinite else { throw Failure(FOCAL_ERROR_VALUE).says("hessian_floor is not finite") }
+        guard args.grad_scale.isFinite else { throw Failure(FOCAL_ERROR_VALUE, "grad_scale is not finite") }
+        guard args.hessian_scale.isFinite else { throw Failure(FOCAL_ERROR_VALUE, "hessian_scale is not finite") }
+        guard args.hessian_floor.isFinite else { throw Failure(FOCAL_ERROR_VALUE, "hessian_floor is not finite") }
         if args.divisor == FOCAL_DIVISOR_VALUE && args.reduction == FOCAL_REDUCTION_MEAN {
             guard args.divisor_value > 0 && args.divisor_value.isFinite else {
-                throw Failure(FOCAL_ERROR_VALUE).says("divisor_value is ", args.divisor_value, ", not finite and above 0")
+                throw Failure(FOCAL_ERROR_VALUE, "divisor_value is \(args.divisor_value), not finite and above 0")
             }
         }
     }
@@ -118,7 +119,7 @@ struct Check {
     }
 
     private func outside(_ name: StaticString, _ value: Double, _ low: Double, _ high: Double) -> Failure {
-        Failure(FOCAL_ERROR_VALUE).says("", name, " is ").says("", value, ", outside [").says("", low, ", ").says("", high, "]")
+        Failure(FOCAL_ERROR_VALUE, "\(name) is \(value), outside [\(low), \(high)]")
     }
 
     /// A sigmoid's alpha is a share, a softmax's a weight.
@@ -143,8 +144,7 @@ struct Check {
         for i in 0..<Int(args.shard_total > 0 ? args.shard_total : args.classes) {
             if offAllowed && values[i] == FOCAL_ALPHA_OFF { continue }
             guard values[i] >= 0 && values[i] <= high else {
-                throw Failure(FOCAL_ERROR_VALUE).says("", name, "[").says("", Int64(i), "] is ").says("", values[i], ", outside [0, ")
-                    .says("", high, "]")
+                throw Failure(FOCAL_ERROR_VALUE, "\(name)[\(i)] is \(values[i]), outside [0, \(high)]")
             }
         }
     }
@@ -183,7 +183,7 @@ struct Check {
     }
 
     private func refuse(_ condition: Bool, _ words: StaticString) throws(Failure) {
-        if condition { throw Failure(FOCAL_ERROR_UNSUPPORTED).says(words) }
+        if condition { throw Failure(FOCAL_ERROR_UNSUPPORTED, "\(words)") }
     }
 }
 

@@ -97,14 +97,12 @@ enum Dispatch {
         return named(name)?.rawValue ?? absent
     }
 
-    /// The kernels in use.
-    static func kernels() throws(Failure) -> focal_kernels {
+    /// Fills the table with the kernels in use.
+    static func fill(_ table: UnsafeMutablePointer<focal_kernels>) throws(Failure) {
         guard let level else {
             let name = getenv("FOCALLOSS_ISA").map { UnsafePointer($0) } ?? StaticString("").c
-            throw Failure(FOCAL_ERROR_ISA).says("FOCALLOSS_ISA is ", name, ", not one of ").says("", highest.upToHere, "")
+            throw Failure(FOCAL_ERROR_ISA, "FOCALLOSS_ISA is \(name), not one of \(highest.upToHere)")
         }
-        var table = focal_kernels()
-        level.fill(&table)
-        return table
+        level.fill(table)
     }
 }

@@ -6,9 +6,9 @@ import CSystem
 
 @_cdecl("focal_args_init") @implementation
 public func focal_args_init(_ args: UnsafeMutablePointer<focal_args>!, _ size: Int) -> Int32 {
-    guard let args else { return Failure(FOCAL_ERROR_NULL).says("args is NULL").status }
+    guard let args else { return Failure(FOCAL_ERROR_NULL, "args is NULL").status }
     guard size == Int(Arguments.size) else {
-        return Failure(FOCAL_ERROR_SIZE).says("size is ", Int64(size), ", not that of this library's focal_args").status
+        return Failure(FOCAL_ERROR_SIZE, "size is \(size), not that of this library's focal_args").status
     }
     args.pointee = Arguments.defaults()
     return FOCAL_OK
@@ -31,9 +31,9 @@ public func focal_softmax_shard_merge(
 ) -> Int32 {
     let saved = focal_fp_enter()
     defer { focal_fp_leave(saved) }
-    guard samples >= 0 else { return Failure(FOCAL_ERROR_SIZE).says("samples is ", samples, ", negative").status }
+    guard samples >= 0 else { return Failure(FOCAL_ERROR_SIZE, "samples is \(samples), negative").status }
     guard let max, let sum, let target, let other_max, let other_sum, let other_target else {
-        return samples == 0 ? FOCAL_OK : Failure(FOCAL_ERROR_NULL).says("max, sum, target or one of the others is NULL").status
+        return samples == 0 ? FOCAL_OK : Failure(FOCAL_ERROR_NULL, "max, sum, target or one of the others is NULL").status
     }
     for i in 0..<Int(samples) {
         // An infinite maximum that both have is one number; their difference would be NaN.

@@ -1,85 +1,56 @@
 import CFocalLoss
 import CSystem
 
-/// A call's error.  Making one writes the thread's last error, piece by piece, truncated to its buffer:
+/// A call's error:
 ///
-///     throw Failure(FOCAL_ERROR_VALUE).says("gamma is ", args.gamma, ", outside [0, 1e6]")
+///     throw Failure(FOCAL_ERROR_VALUE, "gamma is \(args.gamma), outside [0, 1e6]")
 struct Failure: Error {
     let status: Int32
-    private var length = 0
 
-    init(_ status: Int32) {
-        self.status = status
-        Failure.text[0] = 0
-    }
+    @inline(never) init(_ status: Int32, _: Message) { self.status = status }
+}
 
+/// What a failure says.  Its pieces go, as they are named, straight into the thread's last error, truncated to that buffer: a
+/// failing call allocates nothing either.
+struct Message: ExpressibleByStringInterpolation {
     static var text: UnsafeMutablePointer<CChar> { focal_message().unsafelyUnwrapped }
 
-    func says(_ words: StaticString) -> Failure {
-        var copy = self
-        copy.put(words)
-        return copy
+    init(stringLiteral words: StaticString) {
+        var interpolation = StringInterpolation(literalCapacity: 0, interpolationCount: 0)
+        interpolation.appendLiteral(words)
     }
 
-    func says<Value: Speakable>(_ words: StaticString, _ value: Value, _ rest: StaticString) -> Failure {
-        var copy = self
-        copy.put(words)
-        value.speak(into: &copy)
-        copy.put(rest)
-        return copy
-    }
+    init(stringInterpolation: StringInterpolation) {}
 
-    mutating func put(_ words: StaticString) {
-        for i in 0..<words.utf8CodeUnitCount { put(byte: words.utf8Start[i]) }
-    }
+    struct StringInterpolation: StringInterpolationProtocol {
+        private var length = 0
 
-    mutating func put(_ number: Double) {
-        length = Int(focal_print_double(Failure.text, Int32(truncatingIfNeeded: length), number))
-    }
+        @inline(never) init(literalCapacity: Int, interpolationCount: Int) { Message.text[0] = 0 }
 
-    mutating func put(byte: UInt8) {
-        guard length &+ 1 < Int(FOCAL_MESSAGE_SIZE) else { return }
-        Failure.text[length] = CChar(bitPattern: byte)
-        length &+= 1
-        Failure.text[length] = 0
-    }
-}
+        mutating func appendLiteral(_ words: StaticString) { appendInterpolation(words.c) }
 
-/// What an error message can name.
-protocol Speakable {
-    func speak(into failure: inout Failure)
-}
+        mutating func appendInterpolation(_ words: StaticString) { appendInterpolation(words.c) }
 
-extension StaticString: Speakable {
-    func speak(into failure: inout Failure) { failure.put(self) }
-}
-
-extension Int64: Speakable {
-    func speak(into failure: inout Failure) {
-        if self < 0 { failure.put("-") }
-        var divisor: UInt64 = 1
-        while magnitude / divisor >= 10 { divisor &*= 10 }
-        while divisor > 0 {
-            failure.put(byte: UInt8(truncatingIfNeeded: 0x30 &+ magnitude / divisor % 10))
-            divisor /= 10
+        @inline(never) mutating func appendInterpolation(_ words: UnsafePointer<CChar>) {
+            var i = 0
+            while words[i] != 0 && length &+ 1 < Int(FOCAL_MESSAGE_SIZE) {
+                Message.text[length] = words[i]
+                length &+= 1
+                i &+= 1
+            }
+            Message.text[length] = 0
         }
-    }
-}
 
-extension Int32: Speakable {
-    func speak(into failure: inout Failure) { Int64(self).speak(into: &failure) }
-}
+        mutating func appendInterpolation(_ number: some FixedWidthInteger) {
+            appendInterpolation(Int64(truncatingIfNeeded: number))
+        }
 
-extension Double: Speakable {
-    func speak(into failure: inout Failure) { failure.put(self) }
-}
+        @inline(never) mutating func appendInterpolation(_ number: Int64) {
+            length = Int(focal_print_integer(Message.text, Int32(truncatingIfNeeded: length), number))
+        }
 
-extension UnsafePointer<CChar>: Speakable {
-    func speak(into failure: inout Failure) {
-        var i = 0
-        while self[i] != 0 {
-            failure.put(byte: UInt8(bitPattern: self[i]))
-            i &+= 1
+        @inline(never) mutating func appendInterpolation(_ number: Double) {
+            length = Int(focal_print_double(Message.text, Int32(truncatingIfNeeded: length), number))
         }
     }
 }

@@ -8,7 +8,7 @@ public func focal_suggest_alpha(_ positives: Double, _ negatives: Double, _ alph
     let saved = focal_fp_enter()
     defer { focal_fp_leave(saved) }
     let (positives, negatives) = (focal_settle(positives), focal_settle(negatives))
-    guard let alpha else { return Failure(FOCAL_ERROR_NULL).says("alpha is NULL").status }
+    guard let alpha else { return Failure(FOCAL_ERROR_NULL, "alpha is NULL").status }
     guard positives >= 0, positives.isFinite else { return Helpers.bad("positives", positives) }
     guard negatives >= 0, negatives.isFinite, positives + negatives > 0 else { return Helpers.bad("negatives", negatives) }
     // Halves: the sum of two finite counts may overflow.
@@ -22,14 +22,14 @@ public func focal_class_balanced_weights(
 ) -> Int32 {
     let saved = focal_fp_enter()
     defer { focal_fp_leave(saved) }
-    guard classes >= 0 else { return Failure(FOCAL_ERROR_SIZE).says("classes is ", Int64(classes), ", too large").status }
+    guard classes >= 0 else { return Failure(FOCAL_ERROR_SIZE, "classes is \(classes), too large").status }
     guard let counts, let weights else {
-        return classes == 0 ? FOCAL_OK : Failure(FOCAL_ERROR_NULL).says("counts or weights is NULL").status
+        return classes == 0 ? FOCAL_OK : Failure(FOCAL_ERROR_NULL, "counts or weights is NULL").status
     }
     guard beta >= 0, beta < 1 else { return Helpers.bad("beta", beta) }
     for c in 0..<classes {
         guard counts[c] >= 0, counts[c].isFinite else {
-            return Failure(FOCAL_ERROR_VALUE).says("counts[", Int64(c), "] is ").says("", counts[c], ", not finite and >= 0").status
+            return Failure(FOCAL_ERROR_VALUE, "counts[\(c)] is \(counts[c]), not finite and >= 0").status
         }
     }
     var sum = 0.0
@@ -46,7 +46,7 @@ public func focal_class_balanced_weights(
 public func focal_prior_bias(_ prior: Double, _ bias: UnsafeMutablePointer<Double>!) -> Int32 {
     let saved = focal_fp_enter()
     defer { focal_fp_leave(saved) }
-    guard let bias else { return Failure(FOCAL_ERROR_NULL).says("bias is NULL").status }
+    guard let bias else { return Failure(FOCAL_ERROR_NULL, "bias is NULL").status }
     guard prior > 0, prior < 1 else { return Helpers.bad("prior", prior) }
     bias.pointee = Helpers.logit(prior)
     return FOCAL_OK
@@ -58,7 +58,7 @@ public func focal_optimal_score(
 ) -> Int32 {
     let saved = focal_fp_enter()
     defer { focal_fp_leave(saved) }
-    guard let score else { return Failure(FOCAL_ERROR_NULL).says("score is NULL").status }
+    guard let score else { return Failure(FOCAL_ERROR_NULL, "score is NULL").status }
     guard prior > 0, prior < 1 else { return Helpers.bad("prior", prior) }
     guard alpha == FOCAL_ALPHA_OFF || (alpha > 0 && alpha < 1) else { return Helpers.bad("alpha", alpha) }
     // The expected slope prior a phi(z) - (1 - prior) (1 - a) phi(-z), phi = -f', falls in z: bisect its sign.
@@ -84,9 +84,9 @@ public func focal_posterior(
 ) -> Int32 {
     let saved = focal_fp_enter()
     defer { focal_fp_leave(saved) }
-    guard n >= 0 else { return Failure(FOCAL_ERROR_SIZE).says("n is too large").status }
+    guard n >= 0 else { return Failure(FOCAL_ERROR_SIZE, "n is too large").status }
     guard let scores, let probabilities else {
-        return n == 0 ? FOCAL_OK : Failure(FOCAL_ERROR_NULL).says("scores or probabilities is NULL").status
+        return n == 0 ? FOCAL_OK : Failure(FOCAL_ERROR_NULL, "scores or probabilities is NULL").status
     }
     guard alpha == FOCAL_ALPHA_OFF || (alpha > 0 && alpha < 1) else { return Helpers.bad("alpha", alpha) }
     let (a, b) = alpha == FOCAL_ALPHA_OFF ? (1, 1) : (alpha, 1 - alpha)
@@ -108,14 +108,14 @@ public func focal_softmax_posterior(
     let saved = focal_fp_enter()
     defer { focal_fp_leave(saved) }
     guard n >= 0, classes >= 1, Int64(n).times(Int64(classes)) != nil else {
-        return Failure(FOCAL_ERROR_SIZE).says("n x classes is negative or overflows").status
+        return Failure(FOCAL_ERROR_SIZE, "n x classes is negative or overflows").status
     }
     guard let scores, let probabilities else {
-        return n == 0 ? FOCAL_OK : Failure(FOCAL_ERROR_NULL).says("scores or probabilities is NULL").status
+        return n == 0 ? FOCAL_OK : Failure(FOCAL_ERROR_NULL, "scores or probabilities is NULL").status
     }
     if let alphas {
         for c in 0..<classes where !(alphas[c] > 0 && alphas[c].isFinite) {
-            return Failure(FOCAL_ERROR_VALUE).says("alphas[", Int64(c), "] is ").says("", alphas[c], ", not finite and above 0").status
+            return Failure(FOCAL_ERROR_VALUE, "alphas[\(c)] is \(alphas[c]), not finite and above 0").status
         }
     }
     for row in 0..<n {
@@ -127,7 +127,7 @@ public func focal_softmax_posterior(
 
 enum Helpers {
     static func bad(_ name: StaticString, _ value: Double) -> Int32 {
-        Failure(FOCAL_ERROR_VALUE).says("", name, " is ").says("", value, ", outside its range").status
+        Failure(FOCAL_ERROR_VALUE, "\(name) is \(value), outside its range").status
     }
 
     /// log(p / (1 - p)): near 1/2 by the difference, which is exact there, elsewhere by the two logarithms.

@@ -33,7 +33,7 @@ public func focal_status_string(_ status: Int32) -> UnsafePointer<CChar>! {
 }
 
 @_cdecl("focal_last_error") @implementation
-public func focal_last_error() -> UnsafePointer<CChar>! { UnsafePointer(Failure.text) }
+public func focal_last_error() -> UnsafePointer<CChar>! { UnsafePointer(Message.text) }
 
 @_cdecl("focal_isa") @implementation
 public func focal_isa() -> UnsafePointer<CChar>! {
@@ -51,7 +51,7 @@ public func focal_set_isa(_ isa: UnsafePointer<CChar>!) -> Int32 {
         return FOCAL_OK
     }
     guard let level = Dispatch.named(isa) else {
-        return Failure(FOCAL_ERROR_ISA).says("isa is ", isa, ", not one of ").says("", Dispatch.highest.upToHere, "").status
+        return Failure(FOCAL_ERROR_ISA, "isa is \(isa), not one of \(Dispatch.highest.upToHere)").status
     }
     Dispatch.set(level)
     return FOCAL_OK
@@ -59,7 +59,7 @@ public func focal_set_isa(_ isa: UnsafePointer<CChar>!) -> Int32 {
 
 @_cdecl("focal_set_num_threads") @implementation
 public func focal_set_num_threads(_ threads: Int32) -> Int32 {
-    guard threads >= 0 else { return Failure(FOCAL_ERROR_VALUE).says("threads is ", threads, ", negative").status }
+    guard threads >= 0 else { return Failure(FOCAL_ERROR_VALUE, "threads is \(threads), negative").status }
     Threads.set(threads)
     return FOCAL_OK
 }

@@ -3,25 +3,30 @@ import CKernels
 
 /// No output may share a byte with another buffer, except that `grad` (and a sigmoid's `loss`) may be exactly `scores`.
 struct Overlap {
-    let args: UnsafePointer<focal_args>
-    let family: Check.Family
+    private let plan: UnsafePointer<focal_plan>
+    private let family: Check.Family
+    private let samples: Int64
+    private let scores: Int64
+    private let outSize: Int64
+    @inline(__always) private var args: focal_args { plan.pointee.args }
 
-    private struct Buffer {
-        let name: StaticString
-        let start: UInt
-        let end: UInt
+    init(_ plan: UnsafePointer<focal_plan>, _ family: Check.Family) {
+        self.plan = plan
+        self.family = family
+        let args = plan.pointee.args
+        samples = args.outer &* args.inner
+        scores = samples &* args.classes
+        outSize = Overlap.size(args.out_dtype == 0 ? args.score_dtype : args.out_dtype)
     }
 
-    /// The buffers that a call has, outputs first: a handful, on the stack.
-    private struct Buffers {
-        let memory: UnsafeMutablePointer<Buffer>
-        var count = 0
+    private struct Buffer {
+        let name: UnsafePointer<CChar>
+        let start: UInt
+        let end: UInt
 
-        mutating func add(_ name: StaticString, _ pointer: UnsafeRawPointer?, _ elements: Int64, _ size: Int64) {
-            guard let pointer, elements > 0 else { return }
-            let start = UInt(bitPattern: pointer)
-            (memory + count).initialize(to: Buffer(name: name, start: start, end: start &+ UInt(bitPattern: Int(elements &* size))))
-            count &+= 1
+        /// Whether a byte belongs to both; none does where one is empty.
+        @inline(__always) func meets(_ other: Buffer) -> Bool {
+            start < other.end && other.start < end && start < end && other.start < other.end
         }
     }
 
@@ -29,18 +34,24 @@ struct Overlap {
         let found = withUnsafeTemporaryAllocation(of: Buffer.self, capacity: 22) { memory in
             firstOverlap(memory.baseAddress.unsafelyUnwrapped)
         }
-        if let found { throw Failure(FOCAL_ERROR_OVERLAP).says("", found.output, " overlaps ").says("", found.other, "") }
+        if let found { throw Failure(FOCAL_ERROR_OVERLAP, "\(found.output) overlaps \(found.other)") }
     }
 
-    private func firstOverlap(_ memory: UnsafeMutablePointer<Buffer>) -> (output: StaticString, other: StaticString)? {
-        var buffers = Buffers(memory: memory)
-        addOutputs(&buffers)
-        let outputs = buffers.count
-        addInputs(&buffers)
-        for i in 0..<outputs {
-            for j in (i &+ 1)..<buffers.count where memory[i].start < memory[j].end && memory[j].start < memory[i].end {
-                if !(j == outputs && isInPlace(memory[i], memory[j])) { return (memory[i].name, memory[j].name) }
+    private func firstOverlap(
+        _ first: UnsafeMutablePointer<Buffer>
+    ) -> (output: UnsafePointer<CChar>, other: UnsafePointer<CChar>)? {
+        let inputs = addOutputs(first)
+        let end = addInputs(inputs)
+        var output = first
+        while output < inputs {
+            var other = output + 1
+            while other < end {
+                if output.pointee.meets(other.pointee) && !(other == inputs && isInPlace(output.pointee, other.pointee)) {
+                    return (output.pointee.name, other.pointee.name)
+                }
+                other += 1
             }
+            output += 1
         }
         return nil
     }
@@ -48,53 +59,64 @@ struct Overlap {
     /// The first input is `scores`.
     private func isInPlace(_ output: Buffer, _ scores: Buffer) -> Bool {
         let pointer = UnsafeMutableRawPointer(bitPattern: output.start)
-        let mayBe = pointer == args.pointee.grad || (pointer == args.pointee.loss && family == .sigmoid)
-        return mayBe && output.start == scores.start && output.end == scores.end && outSize == size(args.pointee.score_dtype)
+        let mayBe = pointer == args.grad || (pointer == args.loss && family == .sigmoid)
+        return mayBe && output.start == scores.start && output.end == scores.end && outSize == Overlap.size(args.score_dtype)
     }
 
-    private var samples: Int64 { args.pointee.outer &* args.pointee.inner }
-    private var scores: Int64 { samples &* args.pointee.classes }
-    private var outSize: Int64 { size(args.pointee.out_dtype == 0 ? args.pointee.score_dtype : args.pointee.out_dtype) }
     private var isSigmoid: Bool { family == .sigmoid }
     /// Step one of a sharded softmax writes the three arrays that step two reads.
     private var writesShards: Bool { family == .shardStats }
 
-    private func addOutputs(_ buffers: inout Buffers) {
-        let a = args.pointee
-        buffers.add("grad", a.grad, scores, outSize)
-        buffers.add("loss", a.loss, isSigmoid ? scores : samples, outSize)
-        buffers.add("reduced_loss", a.reduced_loss, 1, 8)
-        buffers.add("hess", a.hess, scores, outSize)
-        buffers.add("hess_full", a.hess_full, scores &* a.classes, outSize)
-        buffers.add("probabilities", a.probabilities, scores, outSize)
-        buffers.add("log_sum_exp", a.log_sum_exp, samples, outSize)
-        if writesShards { addShards(&buffers) }
+    /// Writes the outputs that the call has to `first` and returns where the next buffer goes; the others likewise.
+    @inline(__always) private func addOutputs(_ first: UnsafeMutablePointer<Buffer>) -> UnsafeMutablePointer<Buffer> {
+        var next = first
+        add(&next, "grad", args.grad, scores, outSize)
+        add(&next, "loss", args.loss, isSigmoid ? scores : samples, outSize)
+        add(&next, "reduced_loss", args.reduced_loss, 1, 8)
+        add(&next, "hess", args.hess, scores, outSize)
+        add(&next, "hess_full", args.hess_full, scores &* args.classes, outSize)
+        add(&next, "probabilities", args.probabilities, scores, outSize)
+        add(&next, "log_sum_exp", args.log_sum_exp, samples, outSize)
+        if writesShards { addShards(&next) }
+        return next
     }
 
-    private func addInputs(_ buffers: inout Buffers) {
-        let a = args.pointee
-        let labels = a.target_kind == FOCAL_TARGETS_LABELS
-        let classes = a.shard_total > 0 ? a.shard_total : a.classes
-        buffers.add("scores", a.scores, scores, size(a.score_dtype))
-        buffers.add("targets", a.targets, labels ? samples : scores, size(a.target_dtype))
-        buffers.add("weights", a.weights, a.weight_layout == FOCAL_WEIGHTS_ELEMENT ? scores : samples, size(a.weight_dtype))
-        buffers.add("upstream", a.upstream, isSigmoid ? scores : samples, outSize)
-        buffers.add("ignore_mask", a.ignore_mask, isSigmoid && !labels ? scores : samples, 1)
-        buffers.add("alphas", a.alphas, classes, 8)
-        buffers.add("gammas", a.gammas, classes, 8)
-        buffers.add("class_weights", a.class_weights, classes, 8)
-        buffers.add("pos_weights", a.pos_weights, classes, 8)
-        if !writesShards { addShards(&buffers) }
+    @inline(__always) private func addInputs(_ first: UnsafeMutablePointer<Buffer>) -> UnsafeMutablePointer<Buffer> {
+        var next = first
+        let labels = args.target_kind == FOCAL_TARGETS_LABELS
+        let classes = args.shard_total > 0 ? args.shard_total : args.classes
+        let weights = args.weight_layout == FOCAL_WEIGHTS_ELEMENT ? scores : samples
+        add(&next, "scores", args.scores, scores, Overlap.size(args.score_dtype))
+        add(&next, "targets", args.targets, labels ? samples : scores, Overlap.size(args.target_dtype))
+        add(&next, "weights", args.weights, weights, Overlap.size(args.weight_dtype))
+        add(&next, "upstream", args.upstream, isSigmoid ? scores : samples, outSize)
+        add(&next, "ignore_mask", args.ignore_mask, isSigmoid && !labels ? scores : samples, 1)
+        add(&next, "alphas", args.alphas, classes, 8)
+        add(&next, "gammas", args.gammas, classes, 8)
+        add(&next, "class_weights", args.class_weights, classes, 8)
+        add(&next, "pos_weights", args.pos_weights, classes, 8)
+        if !writesShards { addShards(&next) }
+        return next
     }
 
-    private func addShards(_ buffers: inout Buffers) {
-        guard args.pointee.shard_total > 0 else { return }
-        buffers.add("shard_max", args.pointee.shard_max, samples, 8)
-        buffers.add("shard_sum", args.pointee.shard_sum, samples, 8)
-        buffers.add("shard_target", args.pointee.shard_target, samples, 8)
+    @inline(__always) private func addShards(_ next: inout UnsafeMutablePointer<Buffer>) {
+        guard args.shard_total > 0 else { return }
+        add(&next, "shard_max", args.shard_max, samples, 8)
+        add(&next, "shard_sum", args.shard_sum, samples, 8)
+        add(&next, "shard_target", args.shard_target, samples, 8)
     }
 
-    private func size(_ dtype: Int32) -> Int64 {
+    @inline(__always) private func add(
+        _ next: inout UnsafeMutablePointer<Buffer>, _ name: StaticString, _ pointer: UnsafeRawPointer?, _ elements: Int64,
+        _ size: Int64
+    ) {
+        guard let pointer else { return }
+        let start = UInt(bitPattern: pointer)
+        next.initialize(to: Buffer(name: name.c, start: start, end: start &+ UInt(bitPattern: Int(elements &* size))))
+        next += 1
+    }
+
+    private static func size(_ dtype: Int32) -> Int64 {
         switch dtype {
         case FOCAL_DTYPE_F64, FOCAL_DTYPE_I64: 8
         case FOCAL_DTYPE_BF16, FOCAL_DTYPE_F16: 2

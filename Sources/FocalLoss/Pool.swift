@@ -15,7 +15,8 @@ enum Pool {
 
     /// Runs task(context, i, frame) for i in 0..<count with up to `threads` threads, the caller among them.
     static func run(
-        _ count: Int64, threads: Int32, _ context: UnsafeMutableRawPointer, _ frame: UnsafeMutableRawPointer, _ task: @escaping Task
+        _ count: Int64, threads: Int32, _ context: UnsafeMutableRawPointer, _ frame: UnsafeMutableRawPointer,
+        _ task: @escaping Task
     ) {
         guard threads > 1, count > 1 else {
             var index: Int64 = 0

@@ -24,10 +24,8 @@ struct Chunks {
 
 /// One call on its way: survey, plan, compute in chunks, reduce.  It lives in the frame of `focal_with_frame`.
 struct Run {
-    typealias Compute = @convention(c) (UnsafePointer<focal_plan>?, Int64, Int64, UnsafeMutableRawPointer?) -> Double
-    typealias Examine = @convention(c) (
-        UnsafePointer<focal_plan>?, Int64, Int64, UnsafeMutablePointer<focal_survey>?
-    ) -> Void
+    typealias Compute = @convention(c) (In<focal_plan>, Int64, Int64, UnsafeMutableRawPointer?) -> Double
+    typealias Examine = @convention(c) (In<focal_plan>, Int64, Int64, Out<focal_survey>) -> Void
 
     private let plan: UnsafePointer<focal_plan>
     private let frame: UnsafeMutableRawPointer
@@ -47,10 +45,15 @@ struct Run {
         let results: UnsafeMutableRawPointer
     }
 
-    /// The sum of the losses of all units.
-    func compute(_ kernel: @escaping Compute, units: Int64, work: Work) -> Double {
-        let chunks = Chunks(units: units, smallest: work.smallestChunk, most: 512)
-        run(Context(plan: plan, chunks: chunks, compute: kernel, examine: nil, results: results), work) { context, index, frame in
+    /// The sum of the losses of all units.  What is one chunk, as in a small call, is its kernel and nothing else.
+    @inline(__always) func compute(_ kernel: @escaping Compute, _ work: Work) -> Double {
+        work.isOneChunk ? kernel(plan, 0, work.units, frame) : computeChunks(kernel, work)
+    }
+
+    private func computeChunks(_ kernel: @escaping Compute, _ work: Work) -> Double {
+        let chunks = Chunks(units: work.units, smallest: work.smallestChunk, most: 512)
+        let context = Context(plan: plan, chunks: chunks, compute: kernel, examine: nil, results: results)
+        run(context, isLarge: work.isLarge) { context, index, frame in
             let context = context.unsafelyUnwrapped.assumingMemoryBound(to: Context.self)
             let range = context.pointee.chunks.range(index)
             let sum = context.pointee.compute.unsafelyUnwrapped(context.pointee.plan, range.begin, range.end, frame)
@@ -60,9 +63,17 @@ struct Run {
     }
 
     /// What the targets hold.
-    func examine(_ kernel: @escaping Examine, units: Int64, work: Work) -> focal_survey {
-        let chunks = Chunks(units: units, smallest: work.smallestChunk, most: 64)
-        run(Context(plan: plan, chunks: chunks, compute: nil, examine: kernel, results: results), work) { context, index, _ in
+    @inline(__always) func examine(_ kernel: @escaping Examine, _ work: Work) -> focal_survey {
+        guard work.isOneChunk else { return examineChunks(kernel, work) }
+        var all = focal_survey()
+        kernel(plan, 0, work.units, &all)
+        return all
+    }
+
+    private func examineChunks(_ kernel: @escaping Examine, _ work: Work) -> focal_survey {
+        let chunks = Chunks(units: work.units, smallest: work.smallestChunk, most: 64)
+        let context = Context(plan: plan, chunks: chunks, compute: nil, examine: kernel, results: results)
+        run(context, isLarge: work.isLarge) { context, index, _ in
             let context = context.unsafelyUnwrapped.assumingMemoryBound(to: Context.self)
             let range = context.pointee.chunks.range(index)
             let parts = context.pointee.results.assumingMemoryBound(to: focal_survey.self)
@@ -73,7 +84,7 @@ struct Run {
 
     private var results: UnsafeMutableRawPointer { frame + Int(FOCAL_SCRATCH) }
 
-    private func run(_ context: Context, _ work: Work, _ task: @escaping Pool.Task) {
+    private func run(_ context: Context, isLarge: Bool, _ task: @escaping Pool.Task) {
         var context = context
         let count = context.chunks.count
         withUnsafeMutablePointer(to: &context) { context in
@@ -81,7 +92,6 @@ struct Run {
                 var errand = Errand(task: task, context: context)
                 parallelFor(plan.pointee.args.parallel_context, count, Errand.run, &errand)
             } else {
-                let isLarge = context.pointee.chunks.units >= work.large
                 Pool.run(count, threads: isLarge ? Threads.count(plan.pointee.args.threads) : 1, context, frame, task)
             }
         }
@@ -115,8 +125,8 @@ struct Run {
     }
 
     private static func join(_ parts: UnsafeMutablePointer<focal_survey>, _ count: Int) -> focal_survey {
-        var all = focal_survey(valid: 0, weights: 0, positives: 0, bad_index: -1, soft: 0)
-        for i in 0..<count {
+        var all = parts[0]
+        for i in 1..<count {
             all.valid += parts[i].valid
             all.weights += parts[i].weights
             all.positives += parts[i].positives
@@ -127,8 +137,10 @@ struct Run {
     }
 }
 
-/// How a kernel's cost runs: the smallest chunk worth its own turn, and from how many units threads pay.
+/// What there is to do: the smallest chunk worth its own turn, and whether threads pay.
 struct Work {
+    let units: Int64
     let smallestChunk: Int64
-    let large: Int64
+    let isLarge: Bool
+    var isOneChunk: Bool { units > 0 && units <= smallestChunk }
 }

@@ -1,82 +1,145 @@
 import CFocalLoss
 import CKernels
-import CSystem
 
-/// The short functions: descriptors filled from a few arguments.
+/// The short functions, for either type of scores: each fills in what its arguments name and leaves the rest at the defaults.
 enum Short {
-    /// Sizes come as size_t; one beyond Int64 arrives here as a negative.
-    static func sigmoid(
-        _ dtype: Int32, _ logits: UnsafeRawPointer?, _ targets: UnsafeRawPointer?, _ n: Int, alpha: Double, gamma: Double
-    ) -> focal_args {
-        var args = Arguments.defaults()
-        args.outer = 1
-        args.inner = Int64(n)
-        args.scores = logits
-        args.score_dtype = dtype
-        args.targets = targets
-        args.target_dtype = dtype
-        args.alpha = alpha
-        args.gamma = gamma
-        return args
+    // MARK: - Independent scores
+
+    static func sigmoidLoss<S: Score>(
+        _ z: In<S>, _ y: In<S>, _ n: Int, _ alpha: Double, _ gamma: Double, _ reduction: Int32, _ loss: Out<S>, _ grad: Out<S>
+    ) -> Int32 {
+        Short.loss(.sigmoid, reduction, loss, grad) { $0.binary(z, y, n, alpha: alpha, gamma: gamma) }
     }
 
-    static func labels(
-        _ dtype: Int32, _ logits: UnsafeRawPointer?, _ labels: UnsafePointer<Int32>?, _ n: Int, _ classes: Int, gamma: Double
-    ) -> focal_args {
-        var args = Arguments.defaults()
-        args.outer = Int64(n)
-        args.classes = Int64(classes)
-        args.scores = logits
-        args.score_dtype = dtype
-        args.targets = UnsafeRawPointer(labels)
-        args.target_dtype = FOCAL_DTYPE_I32
-        args.target_kind = FOCAL_TARGETS_LABELS
-        args.gamma = gamma
-        return args
+    static func sigmoidGradHess<S: Score>(
+        _ z: In<S>, _ y: In<S>, _ n: Int, _ alpha: Double, _ gamma: Double, _ hessian: Int32, _ grad: Out<S>, _ hess: Out<S>
+    ) -> Int32 {
+        gradHess(.sigmoid, hessian, grad, hess) { $0.binary(z, y, n, alpha: alpha, gamma: gamma) }
     }
+
+    static func sigmoidLabelLoss<S: Score>(
+        _ z: In<S>, _ labels: In<Int32>, _ n: Int, _ classes: Int, _ alpha: Double, _ gamma: Double, _ reduction: Int32,
+        _ loss: Out<S>, _ grad: Out<S>
+    ) -> Int32 {
+        Short.loss(.sigmoid, reduction, loss, grad) { args in
+            args.labelled(z, labels, n, classes, gamma: gamma)
+            args.alpha = alpha
+            args.background_label = Int64(classes)
+        }
+    }
+
+    static func weightedBCE<S: Score>(
+        _ z: In<S>, _ y: In<S>, _ n: Int, _ pos_weight: Double, _ neg_weight: Double, _ reduction: Int32, _ loss: Out<S>,
+        _ grad: Out<S>
+    ) -> Int32 {
+        Short.loss(.sigmoid, reduction, loss, grad) { args in
+            args.binary(z, y, n, alpha: FOCAL_ALPHA_OFF, gamma: 0)
+            args.pos_weight = pos_weight
+            args.neg_weight = neg_weight
+        }
+    }
+
+    // MARK: - Classes that exclude each other
+
+    static func softmaxLoss<S: Score>(
+        _ z: In<S>, _ labels: In<Int32>, _ n: Int, _ classes: Int, _ alphas: In<Double>, _ gamma: Double, _ reduction: Int32,
+        _ loss: Out<S>, _ grad: Out<S>
+    ) -> Int32 {
+        Short.loss(.softmax, reduction, loss, grad) { args in
+            args.labelled(z, labels, n, classes, gamma: gamma)
+            args.alphas = alphas
+        }
+    }
+
+    static func softmaxGradHess<S: Score>(
+        _ z: In<S>, _ labels: In<Int32>, _ n: Int, _ classes: Int, _ alphas: In<Double>, _ gamma: Double, _ hessian: Int32,
+        _ grad: Out<S>, _ hess: Out<S>
+    ) -> Int32 {
+        gradHess(.softmax, hessian, grad, hess) { args in
+            args.labelled(z, labels, n, classes, gamma: gamma)
+            args.alphas = alphas
+        }
+    }
+
+    // MARK: - Outputs
 
     /// loss takes all values for NONE and the reduced one otherwise.
-    static func loss<Scalar: BinaryFloatingPoint>(
-        _ given: focal_args, _ family: Check.Family, _ reduction: Int32, _ loss: UnsafeMutablePointer<Scalar>?,
-        _ grad: UnsafeMutablePointer<Scalar>?
+    @inline(__always) private static func loss<S: Score>(
+        _ family: Check.Family, _ reduction: Int32, _ loss: Out<S>, _ grad: Out<S>, _ fill: (inout focal_args) -> Void
     ) -> Int32 {
-        var args = given
-        args.reduction = reduction
-        args.grad = UnsafeMutableRawPointer(grad)
-        guard reduction != FOCAL_REDUCTION_NONE, let loss else {
-            args.loss = UnsafeMutableRawPointer(loss)
-            return call(args, family)
-        }
-        return reduced(args, family, loss)
-    }
-
-    private static func reduced<Scalar: BinaryFloatingPoint>(
-        _ given: focal_args, _ family: Check.Family, _ loss: UnsafeMutablePointer<Scalar>
-    ) -> Int32 {
-        var args = given, value = 0.0
-        // The rounding to the caller's type is part of the call, so it happens in the call's floating-point environment.
-        let saved = focal_fp_enter()
-        defer { focal_fp_leave(saved) }
-        return withUnsafeMutablePointer(to: &value) { value in
-            args.reduced_loss = value
-            let status = call(args, family)
-            if status == FOCAL_OK { loss.pointee = Scalar(value.pointee) }
-            return status
+        Call.prepare { plan in
+            plan.pointee.args = Arguments.defaults()
+            fill(&plan.pointee.args)
+            plan.pointee.args.reduction = reduction
+            plan.pointee.args.grad = UnsafeMutableRawPointer(grad)
+            if reduction == FOCAL_REDUCTION_NONE {
+                plan.pointee.args.loss = UnsafeMutableRawPointer(loss)
+                return Call.run(plan, family)
+            }
+            var value = 0.0
+            return withUnsafeMutablePointer(to: &value) { value in
+                if loss != nil { plan.pointee.args.reduced_loss = value }
+                let status = Call.run(plan, family)
+                // The rounding to the caller's type is part of the call, so it happens in the call's environment.
+                if status == FOCAL_OK { loss?.pointee = S(value.pointee) }
+                return status
+            }
         }
     }
 
-    static func gradHess<Scalar>(
-        _ given: focal_args, _ family: Check.Family, _ hessian: Int32, _ grad: UnsafeMutablePointer<Scalar>?,
-        _ hess: UnsafeMutablePointer<Scalar>?
+    @inline(__always) private static func gradHess<S: Score>(
+        _ family: Check.Family, _ hessian: Int32, _ grad: Out<S>, _ hess: Out<S>, _ fill: (inout focal_args) -> Void
     ) -> Int32 {
-        var args = given
-        args.hessian = hessian
-        args.grad = UnsafeMutableRawPointer(grad)
-        args.hess = UnsafeMutableRawPointer(hess)
-        return call(args, family)
+        Call.prepare { plan in
+            plan.pointee.args = Arguments.defaults()
+            fill(&plan.pointee.args)
+            plan.pointee.args.hessian = hessian
+            plan.pointee.args.grad = UnsafeMutableRawPointer(grad)
+            plan.pointee.args.hess = UnsafeMutableRawPointer(hess)
+            return Call.run(plan, family)
+        }
+    }
+}
+
+/// A type of scores that has short functions.
+protocol Score {
+    static var dtype: Int32 { get }
+    init(_ value: Double)
+}
+
+extension Float: Score {
+    static var dtype: Int32 { FOCAL_DTYPE_F32 }
+}
+
+extension Double: Score {
+    static var dtype: Int32 { FOCAL_DTYPE_F64 }
+}
+
+extension focal_args {
+    /// Sizes come as size_t; one beyond Int64 arrives here as a negative.
+    @inline(__always) fileprivate mutating func binary<S: Score>(
+        _ z: In<S>, _ y: In<S>, _ n: Int, alpha: Double, gamma: Double
+    ) {
+        outer = 1
+        inner = Int64(n)
+        scores = UnsafeRawPointer(z)
+        score_dtype = S.dtype
+        targets = UnsafeRawPointer(y)
+        target_dtype = S.dtype
+        self.alpha = alpha
+        self.gamma = gamma
     }
 
-    private static func call(_ args: focal_args, _ family: Check.Family) -> Int32 {
-        withUnsafePointer(to: args) { Call.run($0, family) }
+    @inline(__always) fileprivate mutating func labelled<S: Score>(
+        _ z: In<S>, _ labels: In<Int32>, _ n: Int, _ classes: Int, gamma: Double
+    ) {
+        outer = Int64(n)
+        self.classes = Int64(classes)
+        scores = UnsafeRawPointer(z)
+        score_dtype = S.dtype
+        targets = UnsafeRawPointer(labels)
+        target_dtype = FOCAL_DTYPE_I32
+        target_kind = FOCAL_TARGETS_LABELS
+        self.gamma = gamma
     }
 }

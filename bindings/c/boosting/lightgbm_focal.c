@@ -8,9 +8,7 @@
  *
  * Build: make -C bindings/c/boosting (see the Makefile there).
  */
-#include <focalloss.h>
-
-#include "rare_events.h"
+#include "focal_objective.h"
 
 /* The part of LightGBM/c_api.h (4.x) that is used; the wheel ships the library without its headers. */
 typedef void *DatasetHandle;
@@ -40,11 +38,6 @@ static void lightgbm(int status, const char *what)
     check(status == 0, what, LGBM_GetLastError());
 }
 
-static void focal(int32_t status, const char *what)
-{
-    check(status == FOCAL_OK, what, focal_last_error());
-}
-
 static DatasetHandle make_dataset(double start)
 {
     DatasetHandle dataset;
@@ -69,23 +62,13 @@ int main(void)
     make_rare_events(1, train_x, train_y);
     make_rare_events(2, test_x, test_y);
 
-    focal(focal_optimal_score(mean_of_labels(train_y), ALPHA, GAMMA, &start), "focal_optimal_score");
+    start = focal_start(train_y);
     dataset = make_dataset(start);
     lightgbm(LGBM_BoosterCreate(dataset, parameters, &booster), "booster");
 
-    focal(focal_args_init(&args, sizeof args), "focal_args_init");
-    args.outer = ROWS;
+    focal_objective(&args, train_y, grad, hess);
     args.scores = scores;
     args.score_dtype = FOCAL_DTYPE_F64;
-    args.targets = train_y;
-    args.alpha = ALPHA;
-    args.gamma = GAMMA;
-    args.hessian = FOCAL_HESSIAN_GAUSS_NEWTON;
-    args.hessian_scale = 1 + GAMMA; /* makes it an upper bound of the exact one */
-    args.hessian_floor = 1e-16;
-    args.out_dtype = FOCAL_DTYPE_F32;
-    args.grad = grad;
-    args.hess = hess;
     for (round = 0; round < ROUNDS && !finished; round++) {
         lightgbm(LGBM_BoosterGetPredict(booster, 0, &length, scores), "scores");
         focal(focal_sigmoid(&args), "focal_sigmoid");
@@ -97,8 +80,7 @@ int main(void)
                                        &length, scores), "predict");
     for (row = 0; row < ROWS; row++)
         scores[row] += start;
-    focal(focal_posterior(scores, ROWS, ALPHA, GAMMA, scores), "focal_posterior");
-    report("lightgbm", scores, test_y);
+    focal_report("lightgbm", scores, test_y);
 
     LGBM_BoosterFree(booster);
     LGBM_DatasetFree(dataset);

@@ -8,9 +8,7 @@
  *
  * Build: make -C bindings/c/boosting (see the Makefile there).
  */
-#include <focalloss.h>
-
-#include "rare_events.h"
+#include "focal_objective.h"
 
 /* The part of xgboost/c_api.h (2.1 and newer) that is used; the wheel ships the library without its headers. */
 typedef uint64_t bst_ulong;
@@ -30,16 +28,11 @@ const char *XGBGetLastError(void);
 
 static float train_x[ROWS * COLUMNS], train_y[ROWS], test_x[ROWS * COLUMNS], test_y[ROWS];
 static float grad[ROWS], hess[ROWS];
-static double probabilities[ROWS];
+static double scores[ROWS];
 
 static void xgboost(int status, const char *what)
 {
     check(status == 0, what, XGBGetLastError());
-}
-
-static void focal(int32_t status, const char *what)
-{
-    check(status == FOCAL_OK, what, focal_last_error());
 }
 
 static DMatrixHandle make_matrix(const float *features, const float *labels)
@@ -99,19 +92,10 @@ int main(void)
     train = make_matrix(train_x, train_y);
     test = make_matrix(test_x, test_y);
 
-    focal(focal_optimal_score(mean_of_labels(train_y), ALPHA, GAMMA, &start), "focal_optimal_score");
+    start = focal_start(train_y);
     booster = make_booster(train, start);
 
-    focal(focal_args_init(&args, sizeof args), "focal_args_init");
-    args.outer = ROWS;
-    args.targets = train_y;
-    args.alpha = ALPHA;
-    args.gamma = GAMMA;
-    args.hessian = FOCAL_HESSIAN_GAUSS_NEWTON;
-    args.hessian_scale = 1 + GAMMA; /* makes it an upper bound of the exact one */
-    args.hessian_floor = 1e-16;
-    args.grad = grad;
-    args.hess = hess;
+    focal_objective(&args, train_y, grad, hess);
     describe(grad, grad_json, sizeof grad_json);
     describe(hess, hess_json, sizeof hess_json);
     for (round = 0; round < ROUNDS; round++) {
@@ -122,9 +106,8 @@ int main(void)
 
     raw = margins(booster, test, predicting);
     for (row = 0; row < ROWS; row++)
-        probabilities[row] = raw[row];
-    focal(focal_posterior(probabilities, ROWS, ALPHA, GAMMA, probabilities), "focal_posterior");
-    report("xgboost", probabilities, test_y);
+        scores[row] = raw[row];
+    focal_report("xgboost", scores, test_y);
 
     XGBoosterFree(booster);
     XGDMatrixFree(train);
