@@ -1,5 +1,5 @@
-"""256,000 classes, the vocabulary of a language model: rows that no arbitrary precision can follow within seconds, against
-the header's formulas in numpy's long double."""
+"""256,000 classes, the vocabulary of a language model, against the header's formulas in numpy's long double: arbitrary
+precision would take minutes."""
 
 from functools import cache
 
@@ -67,7 +67,7 @@ def problem(kind):
         targets[np.arange(2), labels] = 0.5
     given = dict(
         outer=2, classes=CLASSES, scores=scores, targets=targets, target_kind=kind, gamma=float(GAMMA)
-    )
+    )  # fmt: skip
     rows = [Row(row) for row in scores]
     answers = [
         row.of_label(target) if kind == header.TARGETS_LABELS else row.of_targets(target)
