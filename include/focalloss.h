@@ -293,7 +293,9 @@ FOCALLOSS_API int32_t focal_softmax(const focal_args *args);
  * focal_softmax_shard_merge does that for two shards, into the first.
  *
  * Step two, focal_softmax with the merged arrays in shard_max, shard_sum and shard_target, gives the loss (the same on
- * every shard) and this shard's part of grad, hess and probabilities. */
+ * every shard) and this shard's part of grad, hess and probabilities.  Of the other classes only the sum is known here: the
+ * 1 - r_k of a Hessian is a difference, exact to 8 eps |grad_k| only.  Arrays that contradict the scores (a maximum below
+ * them, say) give unspecified numbers. */
 FOCALLOSS_API int32_t focal_softmax_shard_stats(const focal_args *args);
 FOCALLOSS_API int32_t focal_softmax_shard_merge(int64_t samples, double *max, double *sum, double *target,
                                                 const double *other_max, const double *other_sum,

@@ -15,6 +15,8 @@ struct Mass {
     }
 
     @_transparent var sum: F64x8 { rest + top }
+    /// The same without the addition's error, which a power of it would multiply.
+    @_transparent var exactSum: Pair<F64x8> { Pair.sum(top, rest) }
 
     /// log of the reference.
     @_transparent var reference: F64x8 { steps.times(F64x8(0x1.62e42fefa39efp-1), plus: shift) }
@@ -60,6 +62,19 @@ struct Mass {
         let x = F64x8.select(z == shift, F64x8.zero, z - shift)
         let top = steps * F64x8(0x1.62e42fefa39efp-1)
         return Exponential.relative(x, to: steps, lowest: top - F64x8(c.reach))
+    }
+
+    /// The same as hi + lo, relative error near that of the polynomial: for the one class of a sample whose error a power
+    /// multiplies.
+    @inline(never) func exponentialPair(_ z: F64x8) -> Pair<F64x8> {
+        let c = F64x8.exponential
+        let x = F64x8.select(z == shift, F64x8.zero, z - shift)
+            .atLeast(steps.times(F64x8(0x1.62e42fefa39efp-1), plus: F64x8(-c.reach)))
+        let (shifted, exact, r) = Exponential.reduce(x)
+        let lost = (shifted - F64x8(c.magic)).times(F64x8(-c.stepLo), plus: exact - r)
+        let power = F64x8.exp(minus: -r)
+        let scale = F64x8.power((shifted - steps).atLeast(F64x8(c.magic - c.bias)))
+        return Pair(power.hi * scale, power.hi.times(lost, plus: power.lo) * scale)
     }
 
     /// z less the log of the reference.

@@ -37,4 +37,19 @@ struct Pair<V: Lanes> {
         let p = a.hi * a.hi
         return Pair(p, (a.hi + a.hi).times(a.lo, plus: a.hi.error(of: p, times: a.hi)))
     }
+
+    /// The product with a number, rounded to one: exact to about one ulp.
+    @_transparent static func * (a: Pair, b: V) -> V { a.hi.times(b, plus: a.lo * b) }
+
+    /// The quotient, to about eps^2; exact without FMA too.
+    @_transparent func quotient(_ b: Pair) -> Pair {
+        let q = hi / b.hi
+        let product = Pair.product(q, b.hi)
+        return Pair(q, (((hi - product.hi) - product.lo) + (lo - q * b.lo)) / b.hi)
+    }
+
+    /// a where the mask holds, b elsewhere.
+    @_transparent static func select(_ mask: V.Mask, _ a: Pair, _ b: Pair) -> Pair {
+        Pair(V.select(mask, a.hi, b.hi), V.select(mask, a.lo, b.lo))
+    }
 }

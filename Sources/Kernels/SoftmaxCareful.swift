@@ -15,10 +15,7 @@ enum SoftmaxCareful {
 ///     INTERPOLATE   loss = M sum v_k L_k           with v = y a, or smoothed
 ///     MIXTURE       loss = sum y_k a_k M_k C_k     with C_k = L_k, or (1 - e) L_k + e/K sum L
 ///
-/// A sum of functions h_k of p_k has the derivatives, with h' = dh / dlog p,
-///
-///     d/dz_j    = h'_j - p_j H'                            where H = sum h
-///     d2/dz_j2  = h''_j (1 - 2 p_j) - p_j (1 - p_j) H' + p_j^2 H''
+/// Every sum over classes is a `ClassSum`: nothing that is small because one class dominates is a difference.
 struct SoftmaxLoss {
     private let plan: Plan
     private let targets: TargetReader
@@ -30,17 +27,26 @@ struct SoftmaxLoss {
     private let smoothing: Double  // of the cross-entropy alone
     private let targetSmoothing: Double
 
+    /// What some classes add to the sums.
+    private struct Classes {
+        let isTop: F64x8.Mask
+        let p, q, loss: F64x8
+        let y, rest: F64x8  // the target and 1 - y, neither taken from the other
+        let share: F64x8  // y a
+        let entropy, logs: Jet  // y a L and L, by log p
+        let term, modulator: Jet  // y a M L and y a M, by log p (MIXTURE)
+    }
+
     /// Sums over the classes.
     private struct Sums {
-        var share = F64x8.zero  // y a
-        var q = F64x8.zero  // (1 - y) p
-        var p = F64x8.zero  // y p
-        var weight = F64x8.zero  // v
-        var entropy = F64x8.zero  // v L
-        var logs = F64x8.zero  // L
-        var term = Jet.zero  // y a M L, by log p
-        var modulator = Jet.zero  // y a M, by log p
-        var infinite = F64x8.zero  // weight of absent classes
+        var p = ClassSum()  // y p
+        var q = ClassSum()  // (1 - y) p
+        var share = ClassSum()
+        var infinite = ClassSum()  // weight of absent classes
+        var entropy = ClassJetSum()
+        var logs = ClassJetSum()
+        var term = ClassJetSum()
+        var modulator = ClassJetSum()
     }
 
     init(_ plan: Plan, _ index: Int) {
@@ -63,7 +69,7 @@ struct SoftmaxLoss {
     /// Writes the sample's outputs and returns its loss.
     func run() -> Double {
         var sums = Sums()
-        sample.forEachEight { add($0, $1, to: &sums) }
+        sample.forEachEight { add(classes($0, $1), to: &sums) }
         let all = Totals(sums, self)
         let loss = isLive && factor != 0 ? factor * all.loss : 0
         let args = plan.pointee.args
@@ -78,106 +84,102 @@ struct SoftmaxLoss {
     private var isMixture: Bool { plan.pointee.args.soft_rule == FOCAL_SOFT_MIXTURE }
     private var uniform: F64x8 { F64x8(1 / Double(sample.classes)) }
 
-    /// The targets of some classes, smoothed where the rule smooths targets, and y a.
-    private func shares(_ klass: Int, _ count: Int) -> (y: F64x8, share: F64x8) {
-        let labels = plan.pointee.isLabels
+    private func classes(_ klass: Int, _ count: Int) -> Classes {
+        let isLabels = plan.pointee.isLabels
         let given = sample.lanes(klass, count, beyond: 0) { k in
-            labels ? (k == label ? 1 : 0) : targets.value(sample.element(k))
+            isLabels ? (k == label ? 1 : 0) : targets.value(sample.element(k))
         }
         let weight = sample.lanes(klass, count, beyond: 0) { k in
-            plan.pointee.classAlpha(k) * (labels ? 1 : plan.pointee.classWeight(k))
+            plan.pointee.classAlpha(k) * (isLabels ? 1 : plan.pointee.classWeight(k))
         }
-        let y = given * F64x8(1 - targetSmoothing) + uniform * F64x8(targetSmoothing)
-        return (y, y * weight)
+        let exists = sample.lanes(klass, count, beyond: 0) { _ in 1 }
+        let isTop = sample.lanes(klass, count, beyond: 0) { $0 == sample.top ? 1 : 0 } == F64x8.one
+        let (p, q, loss) = sample.probabilities(klass, count)
+        let finite = F64x8.select(exists == F64x8.one, loss.atMost(F64x8(1e300)), F64x8.zero)
+        let e = F64x8(targetSmoothing), keep = F64x8(1 - targetSmoothing)
+        let y = given * keep + uniform * e
+        let rest = (F64x8.one - given) * keep + (F64x8.one - uniform) * e
+        let share = y * weight
+        let logs = Jet(finite, -exists, F64x8.zero)
+        let modulator = isMixture ? share * Jet(q, -p, -p).power(gamma) : Jet.zero
+        return Classes(
+            isTop: isTop, p: p, q: q, loss: loss, y: y, rest: rest, share: share, entropy: share * logs, logs: logs,
+            term: modulator * logs, modulator: modulator)
     }
 
-    private func add(_ klass: Int, _ count: Int, to sums: inout Sums) {
-        let (y, share) = shares(klass, count)
-        let (p, q, loss) = sample.probabilities(klass, count)
-        let exists = sample.lanes(klass, count, beyond: 0) { _ in 1 }
-        let finite = F64x8.select(exists == F64x8.one, loss.atMost(F64x8(1e300)), F64x8.zero)
-        let none = F64x8.zero
-        sums.share = sums.share + share
-        sums.q = sums.q + F64x8.select(y == F64x8.one, none, (F64x8.one - y) * p)
-        sums.p = sums.p + y * p
-        sums.weight = sums.weight + share
-        sums.entropy = sums.entropy + F64x8.select(share == none, none, share * finite)
-        sums.logs = sums.logs + finite
-        let isAbsent = F64x8.and(F64x8(1e300) < loss, F64x8.not(share == none))
-        sums.infinite = sums.infinite + F64x8.select(isAbsent, share, none)
+    private func add(_ own: Classes, to sums: inout Sums) {
+        let isTop = own.isTop
+        sums.p.add(own.y * own.p, isTop: isTop)
+        sums.q.add(own.rest * own.p, isTop: isTop)
+        sums.share.add(own.share, isTop: isTop)
+        sums.infinite.add(F64x8.select(F64x8(1e300) < own.loss, own.share, F64x8.zero), isTop: isTop)
+        sums.entropy.add(own.entropy, isTop: isTop)
+        sums.logs.add(own.logs, isTop: isTop)
         if isMixture {
-            let m = Jet(q, -p, -p).power(gamma)
-            sums.modulator = sums.modulator + share * m
-            sums.term = sums.term + share * (m * Jet(finite, -F64x8.one, none))
+            sums.term.add(own.term, isTop: isTop)
+            sums.modulator.add(own.modulator, isTop: isTop)
         }
     }
 
     /// The sums in every lane, and the loss.
     private struct Totals {
-        let q, p, share, weight, entropy, logs: F64x8
-        let term, modulator: Jet
+        let p, q, share: ClassSum
+        let entropy, logs, term, modulator: ClassJetSum
         let loss: Double
 
-        init(_ s: Sums, _ sample: SoftmaxLoss) {
-            func total(_ v: F64x8) -> F64x8 { F64x8(v.sum) }
-            func total(_ j: Jet) -> Jet { Jet(total(j.value), total(j.first), total(j.second)) }
-            let keep = F64x8(1 - sample.smoothing), even = F64x8(sample.smoothing) * sample.uniform
-            q = total(s.q)
-            p = total(s.p)
-            share = total(s.share)
-            logs = total(s.logs)
-            // Smoothing of the cross-entropy alone spreads a part of the share evenly.
-            weight = total(s.weight)
-            entropy = keep * total(s.entropy) + even * share * logs
-            term = total(s.term)
-            modulator = total(s.modulator)
-            let value =
-                sample.isMixture
-                ? keep * term.value + even * modulator.value * logs
-                : Jet(q, F64x8.zero, F64x8.zero).power(sample.gamma).value * entropy
-            loss = s.infinite.sum > 0 ? .infinity : value.v[0]
+        init(_ s: Sums, _ loss: SoftmaxLoss) {
+            p = s.p.total
+            q = s.q.total
+            share = s.share.total
+            entropy = s.entropy.total
+            logs = s.logs.total
+            term = s.term.total
+            modulator = s.modulator.total
+            let product =
+                loss.isMixture
+                ? loss.smoothed(term.all, with: modulator.all.value * logs.all)
+                : Jet(q.all, F64x8.zero, F64x8.zero).power(loss.gamma)
+                    * loss.smoothed(entropy.all, with: share.all * logs.all)
+            self.loss = s.infinite.total.all.v[0] > 0 ? .infinity : product.value.v[0]
         }
+    }
+
+    /// Smoothing of the cross-entropy alone spreads a part of the share evenly: `even` is the share times the sum of L.
+    private func smoothed(_ hard: Jet, with even: Jet) -> Jet {
+        F64x8(1 - smoothing) * hard + F64x8(smoothing) * uniform * even
     }
 
     private func derive(_ klass: Int, _ count: Int, _ all: Totals) {
         let args = plan.pointee.args
-        let (y, share) = shares(klass, count)
-        let (p, q, loss) = sample.probabilities(klass, count)
-        let finite = loss.atMost(F64x8(1e300))
-        let jet = isMixture ? mixture(share, p, q, finite, all) : interpolated(y, share, p, q, all)
+        let own = classes(klass, count)
+        let jet = isMixture ? mixture(own, all) : interpolated(own, all)
         var hess = jet.second
         switch args.hessian {
         case FOCAL_HESSIAN_ABSOLUTE: hess = hess.magnitude
-        case FOCAL_HESSIAN_GAUSS_NEWTON: hess = gaussNewton(all) * p * q
+        case FOCAL_HESSIAN_GAUSS_NEWTON: hess = gaussNewton(all) * own.p * own.q
         default: break
         }
-        write(klass, count, p, grad: jet.first, hess: hess)
+        write(klass, count, own.p, grad: jet.first, hess: hess)
     }
 
-    /// Differences such as p - y are written p (1 - y) - y q: exact where a target is 0 or 1.
-    private func interpolated(_ y: F64x8, _ share: F64x8, _ p: F64x8, _ q: F64x8, _ all: Totals) -> Jet {
-        let one = F64x8.one
-        let pull = p * ((one - y) * all.p - y * all.q)
-        let modulator = Jet(all.q, pull, pull * (q - p)).power(gamma)
-        let v = F64x8(1 - smoothing) * share + F64x8(smoothing) * uniform * all.share
-        let slope = p * (all.weight - v) - v * q
-        return modulator * Jet(all.entropy, slope, all.weight * p * q)
+    /// With m = 1 - p_t = sum (1 - y_k) p_k:  dm/dz_j = p_j ((1 - y_j) sum y_k p_k - y_j sum (1 - y_k) p_k), sums over k != j,
+    /// exact where a target is 0 or 1; and d2m/dz_j2 is that times 1 - 2 p_j.
+    private func interpolated(_ own: Classes, _ all: Totals) -> Jet {
+        let (p, q, isTop) = (own.p, own.q, own.isTop)
+        let pulled = own.rest * all.p.beside(own.y * p, isTop: isTop), pushed = own.y * all.q.beside(own.rest * p, isTop: isTop)
+        let pull = p * (pulled - pushed)
+        let modulator = Jet(all.q.all, pull, pull * (q - p)).power(gamma)
+        let entropy = all.entropy.along(own.entropy, p: p, q: q, isTop: isTop)
+        let logs = all.logs.along(own.logs, p: p, q: q, isTop: isTop)
+        return modulator * smoothed(entropy, with: all.share.all * logs)
     }
 
-    private func mixture(_ share: F64x8, _ p: F64x8, _ q: F64x8, _ loss: F64x8, _ all: Totals) -> Jet {
-        let m = Jet(q, -p, -p).power(gamma)
-        let term = summed(share * (m * Jet(loss, -F64x8.one, F64x8.zero)), all.term, p, q)
-        let modulator = summed(share * m, all.modulator, p, q)
-        let logs = summed(
-            Jet(loss, -F64x8.one, F64x8.zero), Jet(all.logs, -F64x8(Double(sample.classes)), F64x8.zero), p, q)
-        return F64x8(1 - smoothing) * term + F64x8(smoothing) * uniform * (modulator * logs)
-    }
-
-    /// A sum's derivatives by one score, from the class's own by log p and their totals.
-    private func summed(_ own: Jet, _ all: Jet, _ p: F64x8, _ q: F64x8) -> Jet {
-        Jet(
-            all.value, own.first * q - p * (all.first - own.first),
-            own.second * q * q + p * p * (all.second - own.second) - p * q * all.first)
+    private func mixture(_ own: Classes, _ all: Totals) -> Jet {
+        let (p, q, isTop) = (own.p, own.q, own.isTop)
+        let term = all.term.along(own.term, p: p, q: q, isTop: isTop)
+        let modulator = all.modulator.along(own.modulator, p: p, q: q, isTop: isTop)
+        let logs = all.logs.along(own.logs, p: p, q: q, isTop: isTop)
+        return smoothed(term, with: modulator * logs)
     }
 
     /// What p (1 - p) is multiplied by: M V + g q^(g-1) p_t CE, or its like for each class.
@@ -185,11 +187,12 @@ struct SoftmaxLoss {
         if isMixture {
             // sum y a (M - M' C), where M' = dM / dlog p and -term' = sum y a (M - M' L).
             let even = F64x8(smoothing) * uniform
-            let kept = F64x8(1 - smoothing) * (-all.term.first)
-            return kept + F64x8(smoothing) * all.modulator.value - even * all.modulator.first * all.logs
+            let kept = F64x8(1 - smoothing) * (-all.term.all.first)
+            return kept + F64x8(smoothing) * all.modulator.all.value - even * all.modulator.all.first * all.logs.all.value
         }
-        let m = Jet(all.q, F64x8.one, F64x8.zero).power(gamma)
-        return m.value * all.weight + m.first * all.p * all.entropy
+        let m = Jet(all.q.all, F64x8.one, F64x8.zero).power(gamma)
+        let entropy = smoothed(all.entropy.all, with: all.share.all * all.logs.all)
+        return m.value * all.share.all + m.first * all.p.all * entropy.value
     }
 
     // MARK: - Out

@@ -135,25 +135,25 @@ struct SoftmaxColumns<V: Lanes> {
 
     @inline(never) private func addChunk(_ column: Array, _ start: Int, _ length: Int, _ w: Int) {
         let label = V(narrowing: scratch.samples.label + w &* V.count)
-        // A slot for each lane of a row: its largest, and the sum of its others behind.
-        let tops = scratch.slots, rests = scratch.slots + V.count &* V.count
+        // A slot for each of a row's 16 sums: its largest, and the sum of its others behind.
+        let slots = SoftmaxScratch<V>.sums
+        let tops = scratch.slots, rests = scratch.slots + slots &* V.count
         for k in 0..<length {
             let e = V.select(label == V(Double(start &+ k)), V.zero, V(loading: column + k &* stride))
-            let slot = (k & (V.count &- 1)) &* V.count
-            if k < V.count {
+            let slot = (k & (slots &- 1)) &* V.count
+            if k < slots {
                 e.store(to: tops + slot)
                 V.zero.store(to: rests + slot)
             } else {
                 add(rest: V.zero, top: e, to: slot, tops, rests)
             }
         }
-        // The fold of a row's lanes: the upper half onto the lower, and again.
-        var used = min(length, V.count), half = V.count / 2
+        // The fold of a row's sums: the upper half onto the lower, and again.
+        var used = min(length, slots), half = slots / 2
         while half > 0 {
             for j in half..<max(half, used) {
-                add(
-                    rest: V(loading: rests + j &* V.count), top: V(loading: tops + j &* V.count), to: (j &- half) &* V.count, tops,
-                    rests)
+                let (rest, top) = (V(loading: rests + j &* V.count), V(loading: tops + j &* V.count))
+                add(rest: rest, top: top, to: (j &- half) &* V.count, tops, rests)
             }
             used = min(used, half)
             half /= 2
@@ -171,10 +171,10 @@ struct SoftmaxColumns<V: Lanes> {
     }
 
     @inline(__always) private func add(rest: V, top: V, to slot: Int, _ tops: Array, _ rests: Array) {
-        let old = V(loading: tops + slot)
-        let isLess = old < top
-        (V(loading: rests + slot) + (rest + V.select(isLess, old, top))).store(to: rests + slot)
-        V.select(isLess, top, old).store(to: tops + slot)
+        var sums = Extremes(top: V(loading: tops + slot), rest: V(loading: rests + slot))
+        sums.add(rest: rest, top: top)
+        sums.rest.store(to: rests + slot)
+        sums.top.store(to: tops + slot)
     }
 
     // MARK: - Second pass

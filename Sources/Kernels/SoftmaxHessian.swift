@@ -48,7 +48,7 @@ struct SoftmaxHessian {
     private func entry(_ k: Int, _ l: Int, _ target: Int, slope: Double, bend: Double) -> Double {
         if k == target { return l == target ? bend : -bend * ratios[l] }
         if l == target { return -bend * ratios[k] }
-        return (bend - slope) * ratios[k] * ratios[l]
+        return (bend - slope) * (ratios[k] * ratios[l])
     }
 
     private func diagonal(_ k: Int, slope: Double, bend: Double, complement: Double) -> Double {

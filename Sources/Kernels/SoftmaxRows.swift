@@ -115,18 +115,21 @@ struct SoftmaxRows<V: Lanes> {
         let isHere = target >= 0 && target < count
         let saved = isHere ? e[target] : 0
         if isHere { e[target] = 0 }
-        var top = V.zero, rest = V.zero
+        // 16 sums for every type: of doubles the even and the odd vectors' own.
+        var sums = Extremes<V>(), odd = Extremes<V>()
         var i = 0
         while i < count {
-            let e = V(loading: e + i)
-            let isLess = top < e
-            rest = rest + V.select(isLess, top, e)
-            top = V.select(isLess, e, top)
+            sums.add(top: V(loading: e + i))
             i &+= V.count
+            if V.count < 16 && i < count {
+                odd.add(top: V(loading: e + i))
+                i &+= V.count
+            }
         }
+        if V.count < 16 { sums.add(rest: odd.rest, top: odd.top) }
         if isHere { e[target] = saved }
         let place = reference(r, c)
-        let lanes = V.fold(rest: rest, top: top)
+        let lanes = V.fold(rest: sums.rest, top: sums.top)
         let chunk = Mass(
             shift: F64x8(samples.chunkShift[place]), steps: F64x8(samples.chunkSteps[place]), rest: F64x8(Double(lanes.rest)),
             top: F64x8(Double(lanes.top)))

@@ -89,8 +89,8 @@ struct SoftmaxSample {
     /// -f' and f'' of the label's margin.
     func derivatives(_ target: Int, gamma: Double) -> (slope: Double, bend: Double) {
         let z = F64x8(score(target))
-        let e = mass.exponential(z), others = F64x8(beside(target))
-        let margin = Margin(target: e, others: others, total: Pair.sum(e, others), distance: mass.distance(z))
+        let others = Pair(F64x8(beside(target)), F64x8.zero)
+        let margin = Margin.softmax(target: mass.exponentialPair(z), others: others, distance: mass.distance(z)).margin
         let g = Gamma<F64x8>(gamma)
         let w = GammaAny.weight(margin, g)
         let slope = margin.slope(w, g.value.hi, isSharp: GammaAny.isSharp)

@@ -9,6 +9,9 @@ struct SoftmaxScratch<V: Lanes> {
     /// Classes that are summed in V.Scalar before the sum goes on in double: 8 (16) additions a lane.
     static var chunk: Int { 128 }
 
+    /// Running sums of a chunk, class k in sum k modulo 16.
+    static var sums: Int { 16 }
+
     private let base: UnsafeMutableRawPointer
 
     init(_ memory: UnsafeMutableRawPointer) { base = memory }
@@ -17,7 +20,7 @@ struct SoftmaxScratch<V: Lanes> {
     var tile: Array { base.assumingMemoryBound(to: V.Scalar.self) }
     /// Outputs on their way, where the tile is not in the caller's order.
     var out: Array { (base + 8192).assumingMemoryBound(to: V.Scalar.self) }
-    /// Two vectors a slot of a sum, then room for a row of values and for what the caller's array held.
+    /// Two vectors for each of the sums, then room for a row of values and for what the caller's array held.
     var slots: Array { (base + 16384).assumingMemoryBound(to: V.Scalar.self) }
     var row: Array { (base + 18432).assumingMemoryBound(to: V.Scalar.self) }
     var old: Array { (base + 20480).assumingMemoryBound(to: V.Scalar.self) }
@@ -130,5 +133,17 @@ extension Samples {
         self.steps[i] = steps
         self.rest[i] = rest
         self.top[i] = top
+    }
+}
+
+/// The largest of many numbers >= 0, and the sum of all others.
+struct Extremes<V: Lanes> {
+    var top = V.zero
+    var rest = V.zero
+
+    @inline(__always) mutating func add(rest other: V = V.zero, top number: V) {
+        let isLess = top < number
+        rest = rest + (other + V.select(isLess, top, number))
+        top = V.select(isLess, number, top)
     }
 }

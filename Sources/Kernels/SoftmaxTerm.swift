@@ -118,25 +118,25 @@ struct SoftmaxTerm {
         var i = 0
         while i < count {
             let mass = samples.mass(i)
-            let others = mass.sum
             let z = F64x8(loading: samples.target + i)
-            let e = mass.exponential(z)
-            let total = Pair.sum(e, others)
-            let margin = Margin(target: e, others: others, total: total, distance: mass.distance(z))
+            let exact = mass.exactSum
+            let (margin, total) = Margin.softmax(target: mass.exponentialPair(z), others: exact, distance: mass.distance(z))
+            let others = exact.hi
             let gamma = Gamma(Pair(F64x8(loading: samples.gamma + i), F64x8.zero))
             let w = GammaAny.weight(margin, gamma)
             let a = F64x8(loading: samples.weight + i)
             let slope = margin.slope(w, gamma.value.hi, isSharp: GammaAny.isSharp)
             // Where no other class counts the slope is 0 and so is its share.
-            let share = F64x8.select(others == F64x8.zero, F64x8.zero, F64x8.one / others)
+            let quotient = Pair(F64x8.one, F64x8.zero).quotient(exact), isAlone = others == F64x8.zero
+            let share = F64x8.select(isAlone, F64x8.zero, quotient.hi)
             let scaled = a * slope * F64x8(plan.pointee.scale)
             (-scaled).store(to: samples.gradTarget + i)
-            (scaled * share).store(to: samples.gradFactor + i)
+            F64x8.select(isAlone, F64x8.zero, quotient * scaled).store(to: samples.gradFactor + i)
             F64x8.select(a == F64x8.zero, F64x8.zero, a * (w * margin.loss)).store(to: samples.loss + i)
-            let inverse = F64x8.one / total.hi
+            let inverse = F64x8.one / total
             inverse.store(to: samples.probability + i)
             margin.p.store(to: samples.probabilityTarget + i)
-            (mass.reference + Logarithm.natural(total.hi)).store(to: samples.logSum + i)
+            (mass.reference + Logarithm.natural(total)).store(to: samples.logSum + i)
             if needsHess {
                 let scale = a * F64x8(plan.pointee.scale * args.hessian_scale)
                 let exact = margin.curvature(w, gamma.value.hi, slope: slope, mode: FOCAL_HESSIAN_EXACT)
@@ -154,25 +154,28 @@ struct SoftmaxTerm {
 }
 
 extension Margin where V == F64x8 {
-    /// The margin of a softmax target: u = log(target / others), without forming 1 - p.
+    /// The margin of a softmax target, u = log(target / others), without forming 1 - p; and the sum of both.  Pairs, because
+    /// q^gamma multiplies every error by gamma.
     /// distance: the target's log, relative to the reference of the sums; it serves where `target` underflows.
-    @inline(__always) init(target: F64x8, others: F64x8, total: Pair<F64x8>, distance: F64x8) {
-        let isWrong = target < others
-        let small = F64x8.select(isWrong, target, others), large = F64x8.select(isWrong, others, target)
-        let e = small / large
-        let bent = F64x8.log1p(Pair(e, F64x8.zero))
+    @inline(__always) static func softmax(
+        target: Pair<F64x8>, others: Pair<F64x8>, distance: F64x8
+    ) -> (margin: Margin, total: F64x8) {
+        let isWrong = target.hi < others.hi
+        let small = Pair.select(isWrong, target, others), large = Pair.select(isWrong, others, target)
+        let e = small.quotient(large)
         // |u| from the two logarithms, their exact parts first; from the scores where a sum is out of range.
-        let own = Logarithm.pair(target), theirs = Logarithm.pair(others)
+        let own = Logarithm.pair(large.hi), theirs = Logarithm.pair(small.hi)
         let leading = Pair.sum(own.hi, -theirs.hi)
-        let difference = Pair.sum(leading.hi, leading.lo + (own.lo - theirs.lo))
-        let isFar = e < F64x8(0x1p-900)
-        let farther = F64x8.select(isWrong, Logarithm.natural(others) - distance, F64x8(1e4))
-        let size = F64x8.select(isFar, farther, difference.hi.magnitude)
-        let u = Pair(F64x8.select(isWrong, -size, size), F64x8.select(isFar, F64x8.zero, difference.lo))
-        let q = others / total.hi
-        // Exact without FMA too: 1 - q is taken from it where the target's share is small.
-        let product = Pair.product(q, total.hi)
-        let residual = ((others - product.hi) - product.lo) - q * total.lo
-        self.init(u: u, log1p: bent, p: target / total.hi, q: Pair(q, residual / total.hi))
+        let low = (own.lo - theirs.lo) + (large.lo / large.hi - small.lo / small.hi)
+        let difference = Pair.sum(leading.hi, leading.lo + low)
+        let isFar = e.hi < F64x8(0x1p-900)
+        let farther = F64x8.select(isWrong, Logarithm.natural(others.hi) - distance, F64x8(1e4))
+        let size = Pair(F64x8.select(isFar, farther, difference.hi), F64x8.select(isFar, F64x8.zero, difference.lo))
+        let sum = Pair.sum(target.hi, others.hi)
+        let total = Pair(sum.hi, sum.lo + (target.lo + others.lo))
+        let margin = Margin(
+            u: Pair.select(isWrong, Pair(-size.hi, -size.lo), size), log1p: F64x8.log1p(e), p: target.hi / total.hi,
+            q: others.quotient(total))
+        return (margin, total.hi)
     }
 }

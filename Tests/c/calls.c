@@ -61,6 +61,24 @@ static void store(void *data, int32_t dtype, int64_t i, double x)
     memcpy((char *)data + (size_t)i * size, from[dtype], size);
 }
 
+double call_load(const void *data, int32_t dtype, int64_t i)
+{
+    uint32_t bits;
+    float single;
+    switch (dtype) {
+    case FOCAL_DTYPE_F32: memcpy(&single, (const float *)data + i, 4); return single;
+    case FOCAL_DTYPE_F64: return ((const double *)data)[i];
+    case FOCAL_DTYPE_BF16:
+        bits = (uint32_t)((const uint16_t *)data)[i] << 16;
+        memcpy(&single, &bits, 4);
+        return single;
+    case FOCAL_DTYPE_F16: return (double)((const _Float16 *)data)[i];
+    case FOCAL_DTYPE_U8: return ((const uint8_t *)data)[i];
+    case FOCAL_DTYPE_I32: return ((const int32_t *)data)[i];
+    default: return (double)((const int64_t *)data)[i];
+    }
+}
+
 struct maker {
     struct call *c;
     struct source *s;
@@ -211,6 +229,27 @@ static void make_labels(struct maker *m, int64_t classes)
     a->targets = data;
 }
 
+/* What the merge over all shards could have given: a maximum no smaller than this shard's, a sum that has room for its
+ * classes, and its own target's score.  Numbers that contradict the scores have no answer on which to agree. */
+static void make_merged(struct maker *m)
+{
+    focal_args *a = &m->c->args;
+    int64_t n = samples_of(a), k = a->classes;
+    a->shard_max = doubles(m, n, -5, 5);
+    a->shard_sum = doubles(m, n, (double)k, (double)k + 4);
+    a->shard_target = doubles(m, n, -5, 5);
+    for (int64_t i = 0; i < n; i++) {
+        int64_t label = (int64_t)call_load(a->targets, a->target_dtype, i) - a->shard_offset;
+        for (int64_t j = 0; j < k; j++) {
+            double z = call_load(a->scores, a->score_dtype, (i / a->inner * k + j) * a->inner + i % a->inner);
+            if (j == label)
+                a->shard_target[i] = z;
+            else if (z > a->shard_max[i])
+                a->shard_max[i] = z;
+        }
+    }
+}
+
 static void make_dense(struct maker *m, int softmax)
 {
     static const int32_t dtypes[] = {FOCAL_DTYPE_F32, FOCAL_DTYPE_F64, FOCAL_DTYPE_U8, FOCAL_DTYPE_I32, FOCAL_DTYPE_I64};
@@ -356,11 +395,8 @@ static void make_family(struct maker *m)
         a->shard_target = buffer(m, samples_of(a), FOCAL_DTYPE_F64, CALL_OUTPUT);
         return;
     }
-    if (m->c->entry == CALL_SHARD_SOFTMAX) { /* as if merged over shards: any such numbers are valid */
-        a->shard_max = doubles(m, samples_of(a), -5, 5);
-        a->shard_sum = doubles(m, samples_of(a), 1, 5);
-        a->shard_target = doubles(m, samples_of(a), -5, 5);
-    }
+    if (m->c->entry == CALL_SHARD_SOFTMAX)
+        make_merged(m);
     make_loss(m, softmax);
     make_weights(m, softmax);
     make_outputs(m, softmax);

@@ -94,5 +94,6 @@ int32_t call_break(struct call *c, struct source *s);
 uint64_t call_hash(const struct call *c, int canonical);
 
 size_t call_dtype_size(int32_t dtype);
+double call_load(const void *data, int32_t dtype, int64_t i); /* element i of an array of that type */
 
 #endif

@@ -61,24 +61,6 @@ static inline struct jet jet_power(struct jet log_m, double gamma)
     return gamma == 0 ? jet_number(1) : jet_exp(jet_scale(gamma, log_m));
 }
 
-static inline double reference_load(const void *data, int32_t dtype, int64_t i)
-{
-    uint32_t bits;
-    float single;
-    switch (dtype) {
-    case FOCAL_DTYPE_F32: memcpy(&single, (const float *)data + i, 4); return single;
-    case FOCAL_DTYPE_F64: return ((const double *)data)[i];
-    case FOCAL_DTYPE_BF16:
-        bits = (uint32_t)((const uint16_t *)data)[i] << 16;
-        memcpy(&single, &bits, 4);
-        return single;
-    case FOCAL_DTYPE_F16: return (double)((const _Float16 *)data)[i];
-    case FOCAL_DTYPE_U8: return ((const uint8_t *)data)[i];
-    case FOCAL_DTYPE_I32: return ((const int32_t *)data)[i];
-    default: return (double)((const int64_t *)data)[i];
-    }
-}
-
 /* One element's loss, as jets in its logit.  y: the target after smoothing; at: weight of the pair (positive, negative). */
 static inline struct jet reference_sigmoid(double z, double y, double gamma, double alpha, double pos, double neg, int32_t rule)
 {
@@ -213,7 +195,7 @@ static inline int reference_element(const struct call *c, int64_t i, int64_t los
     for (int o = 0; o < 3; o++) {
         if (!outputs[o].data)
             continue;
-        double got = reference_load(outputs[o].data, dtype, outputs[o].at);
+        double got = call_load(outputs[o].data, dtype, outputs[o].at);
         if (!reference_near(a, got, outputs[o].wanted, w.size)) {
             snprintf(message, 200, "%s %s[%lld] is %.15g, the definition gives %.15g", call_name(c->entry), outputs[o].name,
                      (long long)outputs[o].at, got, outputs[o].wanted);
@@ -235,12 +217,12 @@ static inline int reference_check_sigmoid(const struct call *c, char *message)
     int64_t k = a->classes, inner = a->inner, n = a->outer * k * inner;
     for (int64_t i = 0; i < n; i++) {
         int64_t column = i / inner % k, sample = i / (inner * k) * inner + i % inner;
-        double z = reference_load(a->scores, a->score_dtype, i), pos = a->pos_weights ? a->pos_weights[column] : a->pos_weight;
-        double y = a->target_kind == FOCAL_TARGETS_DENSE ? reference_load(a->targets, a->target_dtype, i)
-                                                         : reference_load(a->targets, a->target_dtype, sample) == (double)column;
+        double z = call_load(a->scores, a->score_dtype, i), pos = a->pos_weights ? a->pos_weights[column] : a->pos_weight;
+        double y = a->target_kind == FOCAL_TARGETS_DENSE ? call_load(a->targets, a->target_dtype, i)
+                                                         : call_load(a->targets, a->target_dtype, sample) == (double)column;
         double weight = a->class_weights ? a->class_weights[column] : 1;
         if (a->weights)
-            weight *= reference_load(a->weights, a->weight_dtype, a->weight_layout == FOCAL_WEIGHTS_ELEMENT ? i : sample);
+            weight *= call_load(a->weights, a->weight_dtype, a->weight_layout == FOCAL_WEIGHTS_ELEMENT ? i : sample);
         if (!reference_tame(z))
             continue;
         if (a->soft_rule == FOCAL_SOFT_QUALITY && y > 0 && y < 1 && fabs(y - 1 / (1 + exp(-z))) < .01)
@@ -262,18 +244,18 @@ static inline int reference_check_softmax(const struct call *c, char *message)
         int64_t first = sample / inner * inner * k + sample % inner;
         int tame = 1;
         for (int64_t j = 0; j < k; j++) {
-            z[j] = reference_load(a->scores, a->score_dtype, first + j * inner);
-            y[j] = a->target_kind == FOCAL_TARGETS_DENSE ? reference_load(a->targets, a->target_dtype, first + j * inner)
-                                                         : reference_load(a->targets, a->target_dtype, sample) == (double)j;
+            z[j] = call_load(a->scores, a->score_dtype, first + j * inner);
+            y[j] = a->target_kind == FOCAL_TARGETS_DENSE ? call_load(a->targets, a->target_dtype, first + j * inner)
+                                                         : call_load(a->targets, a->target_dtype, sample) == (double)j;
             tame &= reference_tame(z[j]);
         }
         if (a->target_kind == FOCAL_TARGETS_LABELS) {
-            int64_t label = (int64_t)reference_load(a->targets, a->target_dtype, sample);
+            int64_t label = (int64_t)call_load(a->targets, a->target_dtype, sample);
             weight = a->class_weights ? a->class_weights[label] : 1;
             gamma = a->gammas ? a->gammas[label] : gamma;
         }
         if (a->weights)
-            weight *= reference_load(a->weights, a->weight_dtype, sample);
+            weight *= call_load(a->weights, a->weight_dtype, sample);
         for (int64_t j = 0; j < k && tame; j++) {
             struct jet f = reference_softmax(z, y, (int)k, (int)j, gamma, a->alphas, a->alpha, a->soft_rule);
             if (!reference_element(c, first + j * inner, sample, reference_finish(a, f, weight), message))

@@ -32,7 +32,7 @@ static double largest(const void *data, int32_t dtype, int64_t n)
 {
     double most = 0;
     for (int64_t i = 0; i < n; i++) {
-        double x = fabs(reference_load(data, dtype, i));
+        double x = fabs(call_load(data, dtype, i));
         most = x > most && isfinite(x) ? x : most;
     }
     return most;
@@ -50,7 +50,7 @@ static void compare_runs(const struct call *a, const struct call *b)
         double tolerance = fmax(relative_error_of(dtype), relative_error_of(accuracy));
         double size = largest(b->buffers[k].data, dtype, n);
         for (int64_t i = 0; i < n; i++) {
-            double x = reference_load(a->buffers[k].data, dtype, i), y = reference_load(b->buffers[k].data, dtype, i);
+            double x = call_load(a->buffers[k].data, dtype, i), y = call_load(b->buffers[k].data, dtype, i);
             demand(near(x, y, size, tolerance), a->entry, "instruction sets disagree");
         }
     }

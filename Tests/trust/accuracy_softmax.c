@@ -32,8 +32,17 @@ struct row {
     int k, label;
     double z[MOST_CLASSES]; /* exact in f32 where f32 is tested */
     real r[MOST_CLASSES];   /* softmax over the classes that are not the label */
+    real rest[MOST_CLASSES]; /* 1 - r, as a sum: even 113 bits are too few for the difference where one class dominates */
     real margin;
 };
+
+static real sum_beside(const struct row *row, int j)
+{
+    real sum = 0;
+    for (int i = 0; i < row->k; i++)
+        sum += i == j ? 0 : row->r[i];
+    return sum;
+}
 
 static void make_row(struct row *row, uint64_t *state, int single)
 {
@@ -54,6 +63,8 @@ static void make_row(struct row *row, uint64_t *state, int single)
         sum += row->r[i] = i == row->label ? 0 : expq(row->z[i] - most);
     for (int i = 0; i < row->k; i++)
         row->r[i] /= sum;
+    for (int i = 0; i < row->k; i++)
+        row->rest[i] = row->r[i] > .5Q ? sum_beside(row, i) : 1 - row->r[i];
     row->margin = row->z[row->label] - most - logq(sum);
 }
 
@@ -87,8 +98,8 @@ static void compare(const struct row *row, int single, int isa, int g, const dou
     note(&w[0], row, row->label, *loss, t.value, ulp((double)t.value, single), least);
     for (int j = 0; j < row->k; j++) {
         real r = row->r[j], first = j == row->label ? t.first : -t.first * r;
-        real second = j == row->label ? t.second : t.second * r * r - t.first * r * (1 - r);
-        real terms = j == row->label ? t.terms : t.terms * r * r - t.first * r * (1 - r);
+        real second = j == row->label ? t.second : t.second * r * r - t.first * r * row->rest[j];
+        real terms = j == row->label ? t.terms : t.terms * r * r - t.first * r * row->rest[j];
         note(&w[1], row, j, grad[j], first, ulp((double)first, single), least);
         note(&w[2], row, j, hess[j], second, (double)terms * eps,
              least * (1 + 2 * gammas[g] + gammas[g] * (double)shared.loss));

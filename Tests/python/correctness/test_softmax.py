@@ -87,6 +87,36 @@ def test_special_rows(dtype, gamma, kind, rule, isa):
     assert np.isfinite(got["grad"].reshape(len(finite), 4)[finite]).all()
 
 
+@pytest.mark.parametrize("kind", (LABELS, DENSE), ids=("labels", "dense"))
+@pytest.mark.parametrize("classes", (70, 300))
+@pytest.mark.parametrize("dtype", (points.FLOAT32, points.FLOAT64), ids=str)
+def test_special_rows_among_masked_classes(dtype, classes, kind, isa):
+    """The same four scores far apart in a long row of -inf, whole chunks of it: the answer of the four alone."""
+    given, expected = special_problem(dtype, 2.0, kind, 0, header.HESSIAN_EXACT)
+    places = np.array([0, 5, classes // 2, classes - 1])
+    scores = np.full((len(given["scores"]), classes), -INF, dtype)
+    scores[:, places] = given["scores"]
+    labels = places[np.tile(np.arange(4), len(SPECIAL))]
+    targets = labels if kind == LABELS else np.eye(classes, dtype=np.float32)[labels]
+    got = call("focal_softmax", EVERYTHING, **given | dict(classes=classes, scores=scores, targets=targets))
+    all_masked = (given["scores"] == -INF).all(1)
+    bounds = bounds_of("focal_softmax", given)
+    for name in EVERYTHING:
+        values, true = got[name], expected[name]
+        if values.size == scores.size:
+            values = values.reshape(scores.shape)
+            assert not np.delete(values, places, 1)[~all_masked & ~np.isnan(given["scores"]).any(1)].any(), name
+            values = values[:, places]
+        values = values.reshape(true.high.shape)[~all_masked]
+        true = type(true)(*(part[~all_masked] for part in (true.high, true.low, true.size)))
+        what = f"softmax special rows among masked classes, {name}"
+        assert_close(what, values, true, bounds[name], computed_in(dtype))
+    uniform = got["probabilities"].reshape(scores.shape)[all_masked]
+    np.testing.assert_allclose(uniform, 1 / classes, rtol=2 * np.finfo(dtype).eps)
+    loss = (1 - 1 / classes) ** 2 * np.log(classes)
+    np.testing.assert_allclose(got["loss"].ravel()[all_masked], loss, rtol=8 * np.finfo(dtype).eps)
+
+
 @cache
 def large_problem(dtype, classes):
     rng = np.random.default_rng(classes)
@@ -197,10 +227,46 @@ def test_layout(dtype, classes, inner, isa):
         **common,
     )
     for name in EVERYTHING:
-        shape = (outer, inner, classes) if image[name].ndim == 3 and image[name].shape[1] == classes else (outer, inner)
-        dense = flat[name].reshape(shape)
-        dense = np.moveaxis(dense, 2, 1) if len(shape) == 3 else dense.reshape(image[name].shape)
-        assert image[name].tobytes() == np.ascontiguousarray(dense).tobytes(), name
+        assert image[name].tobytes() == as_planes(flat[name], image[name].shape).tobytes(), name
+
+
+def as_planes(rows, shape):
+    """What (outer * inner) rows gave, as [outer, classes, inner] or [outer, inner] has it."""
+    if len(shape) != 3:
+        return rows.reshape(shape)
+    outer, classes, inner = shape
+    return np.ascontiguousarray(np.moveaxis(rows.reshape(outer, inner, classes), 2, 1))
+
+
+@pytest.mark.parametrize("outer, inner", ((1, 37), (3, 1), (2, 16), (2, 33)))
+@pytest.mark.parametrize("classes", (1, 2, 7, 10, 80, 300))
+@pytest.mark.parametrize("dtype", points.DTYPES, ids=str)
+def test_layout_of_class_probabilities(dtype, classes, outer, inner, isa):
+    """The same of dense targets, class-major scores (one plane) among them."""
+    rng = np.random.default_rng(classes * 100 + inner)
+    scores = rng.normal(0, 5, (outer, classes, inner)).astype(dtype)
+    targets = rng.random(scores.shape).astype(np.float32) / classes
+    mask = (rng.random((outer, inner)) < 0.1).astype(np.uint8)
+    common = dict(
+        classes=classes, gamma=float(rng.choice([0, 0.5, 2, 1.7])), alphas=rng.uniform(0, 2, classes),
+        soft_rule=int(rng.integers(2)), smoothing_rule=int(rng.integers(2)), label_smoothing=0.1,
+    )  # fmt: skip
+    rows = {name: np.moveaxis(array, 1, 2).copy() for name, array in (("scores", scores), ("targets", targets))}
+    planes = dict(outer=outer, inner=inner, scores=scores, targets=targets, ignore_mask=mask)
+    image = call("focal_softmax", EVERYTHING, **planes, **common)
+    flat = call("focal_softmax", EVERYTHING, outer=outer * inner, ignore_mask=mask.ravel(), **rows, **common)
+    for name in EVERYTHING:
+        assert image[name].tobytes() == as_planes(flat[name], image[name].shape).tobytes(), name
+
+
+@pytest.mark.parametrize("dtype", points.DTYPES, ids=str)
+def test_layout_of_the_full_hessian(dtype, isa):
+    rng = np.random.default_rng(8)
+    scores, labels = rng.normal(0, 5, (2, 5, 7)).astype(dtype), rng.integers(0, 5, (2, 7))
+    common = dict(classes=5, target_kind=LABELS, targets=labels)
+    image = call("focal_softmax", ("hess_full",), outer=2, inner=7, scores=scores, **common)
+    flat = call("focal_softmax", ("hess_full",), outer=14, scores=np.moveaxis(scores, 1, 2).copy(), **common)
+    assert image["hess_full"].tobytes() == flat["hess_full"].tobytes()
 
 
 # ---- What must hold between outputs
@@ -227,6 +293,23 @@ def test_gradient_rows_sum_to_zero(dtype, classes, isa):
         )
         room = (4 if gamma in EXACT_GAMMAS else 8) * np.finfo(dtype).eps * np.abs(grad).sum(1) + np.finfo(dtype).tiny
         assert (np.abs(grad.sum(1)) <= room).all(), gamma
+
+
+@pytest.mark.parametrize("rule", (header.SOFT_INTERPOLATE, header.SOFT_MIXTURE), ids=("interpolate", "mixture"))
+@pytest.mark.parametrize("smoothing", (0.0, 0.1))
+@pytest.mark.parametrize("dtype", (points.FLOAT32, points.FLOAT64), ids=str)
+def test_gradient_rows_of_class_probabilities_sum_to_zero(dtype, smoothing, rule, isa):
+    scores, labels = rows(dtype, 10, 200)
+    targets = np.random.default_rng(1).dirichlet(np.full(10, 0.3), 200)
+    targets[::4] = np.eye(10)[labels[::4]]
+    for gamma in (0.0, 0.5, 2.0, 1.7):
+        for smoothing_rule in (header.SMOOTHING_TARGETS, header.SMOOTHING_CE):
+            grad = call(
+                "focal_softmax", ("grad",), outer=200, classes=10, scores=scores, targets=targets, gamma=gamma,
+                soft_rule=rule, smoothing_rule=smoothing_rule, label_smoothing=smoothing,
+            )["grad"].reshape(200, 10).astype(np.longdouble)  # fmt: skip
+            room = 8 * np.finfo(dtype).eps * np.abs(grad).sum(1) + np.finfo(dtype).tiny
+            assert (np.abs(grad.sum(1)) <= room).all(), (gamma, smoothing_rule)
 
 
 @pytest.mark.parametrize("kind", (LABELS, DENSE))
