@@ -18,7 +18,7 @@ STRIP   = $(CROSS)strip
 SWIFTC ?= swiftc
 PYTHON ?= python3
 
-SWIFTFLAGS ?= -O
+SWIFTFLAGS ?= -Osize -Xfrontend -remove-runtime-asserts
 CFLAGS     ?= -O2
 CXXFLAGS   ?= -O2
 
@@ -102,12 +102,12 @@ FORCE:
 
 # swiftc leaves an object alone that would not change, hence the touch.
 $(OBJ)/FocalLoss.o: $(LIBRARY_SOURCES) $(C_HEADERS) $(OBJ)/flags
-	$(call run,SWIFT FocalLoss) $(COMPILE) -Ounchecked -Xcc -D_GNU_SOURCE -module-name FocalLoss \
+	$(call run,SWIFT FocalLoss) $(COMPILE) -Xcc -D_GNU_SOURCE -module-name FocalLoss \
 		-c $(LIBRARY_SOURCES) -o $@
 	@touch $@
 
 $(KERNELS:%=$(OBJ)/%.open.o): $(OBJ)/%.open.o: $(KERNEL_SOURCES) $(C_HEADERS) $(OBJ)/flags
-	$(call run,SWIFT $*) $(COMPILE) -Ounchecked $(FLAGS_$*) -module-name $* -c $(KERNEL_SOURCES) -o $@
+	$(call run,SWIFT $*) $(COMPILE) $(FLAGS_$*) -module-name $* -c $(KERNEL_SOURCES) -o $@
 	@touch $@
 
 # Every Swift object carries its own weak copies of generic functions, and a linker keeps one of each: the baseline

@@ -6,14 +6,14 @@ import PackageDescription
 // gives a usable .so too.
 let embedded: [SwiftSetting] = [
     .enableExperimentalFeature("Embedded"),
-    .unsafeFlags(["-wmo", "-Xfrontend", "-enable-stack-protector", "-Xcc", "-Wno-psabi"]),
+    .unsafeFlags(["-Osize", "-Xfrontend", "-remove-runtime-asserts", "-wmo", "-Xfrontend", "-enable-stack-protector", "-Xcc", "-Wno-psabi"]),
 ]
 
 /// The kernels, compiled once for each instruction set from the one source in Sources/Kernels.
 func kernels(_ name: String, define: String, march: String) -> Target {
     .target(
         name: name, dependencies: ["CFocalLoss", "CKernels"],
-        swiftSettings: embedded + [.define(define), .unsafeFlags(["-Ounchecked", "-Xcc", "-march=\(march)"])])
+        swiftSettings: embedded + [.define(define), .unsafeFlags(["-Xcc", "-march=\(march)"])])
 }
 
 let package = Package(
@@ -25,7 +25,7 @@ let package = Package(
         .target(
             name: "FocalLoss",
             dependencies: ["CFocalLoss", "CKernels", "CSystem", "KernelsV2", "KernelsV3", "KernelsV4"],
-            swiftSettings: embedded + [.unsafeFlags(["-Ounchecked", "-Xcc", "-D_GNU_SOURCE"])],
+            swiftSettings: embedded + [.unsafeFlags(["-Xcc", "-D_GNU_SOURCE"])],
             linkerSettings: [.linkedLibrary("m")]),
 
         // MARK: - Headers only

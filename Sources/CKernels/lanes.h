@@ -40,6 +40,7 @@
     FOCAL_INLINE focal_mask_##name focal_negative_##name(focal_##name a) { return (focal_mask_##name)a < 0; }                 \
     FOCAL_INLINE focal_##name focal_select_##name(focal_mask_##name m, focal_##name a, focal_##name b) { return m ? a : b; }  \
     FOCAL_INLINE focal_mask_##name focal_and_##name(focal_mask_##name a, focal_mask_##name b) { return a & b; }               \
+    FOCAL_INLINE focal_mask_##name focal_or_##name(focal_mask_##name a, focal_mask_##name b) { return a | b; }               \
     FOCAL_INLINE focal_mask_##name focal_not_##name(focal_mask_##name a) { return ~a; }                                       \
     FOCAL_INLINE int32_t focal_any_##name(focal_mask_##name a) { return __builtin_reduce_or(a) < 0; }                         \
     /* a with its sign changed where b's sign bit is set */                                                                   \
@@ -51,111 +52,164 @@
     FOCAL_INLINE focal_##name focal_upper_##name(focal_##name a) {                                                            \
         return (focal_##name)((focal_mask_##name)a & -(focal_mask_##name)((bits)1 << ((fraction + 2) / 2)));                  \
     }
-FOCAL_LANES(f32x16, float, int32_t, uint32_t, 16, 23, 127)
-FOCAL_LANES(f64x8, double, int64_t, uint64_t, 8, 52, 1023)
+/* Sixteen where there is FMA, so that their bits agree; the x86-64 baseline takes a register at a time. */
+#if defined(__FMA__) || defined(__aarch64__)
+#define FOCAL_FLOATS 16
+#define FOCAL_DOUBLES 8
+#else
+#define FOCAL_FLOATS 4
+#define FOCAL_DOUBLES 2
+#endif
+
+FOCAL_LANES(floats, float, int32_t, uint32_t, FOCAL_FLOATS, 23, 127)
+FOCAL_LANES(doubles, double, int64_t, uint64_t, FOCAL_DOUBLES, 52, 1023)
 
 /* The parts of a positive normal double, for logarithms: the unbiased exponent, and the significand in [1, 2). */
-FOCAL_INLINE focal_f64x8 focal_exponent(focal_f64x8 a) {
-    return (focal_f64x8)((((focal_mask_f64x8)a >> 52)) | 0x4330000000000000) - (0x1p52 + 1023);
+FOCAL_INLINE focal_doubles focal_exponent(focal_doubles a) {
+    return (focal_doubles)((((focal_mask_doubles)a >> 52)) | 0x4330000000000000) - (0x1p52 + 1023);
 }
-FOCAL_INLINE focal_f64x8 focal_significand(focal_f64x8 a) {
-    return (focal_f64x8)(((focal_mask_f64x8)a & 0x000FFFFFFFFFFFFF) | 0x3FF0000000000000);
+FOCAL_INLINE focal_doubles focal_significand(focal_doubles a) {
+    return (focal_doubles)(((focal_mask_doubles)a & 0x000FFFFFFFFFFFFF) | 0x3FF0000000000000);
 }
 
 /* The number whose exponent field stands in a's low bits. */
-FOCAL_INLINE focal_f64x8 focal_power_f64x8(focal_f64x8 a) { return (focal_f64x8)((FOCAL_VECTOR(uint64_t, 8))a << 52); }
+FOCAL_INLINE focal_doubles focal_power_doubles(focal_doubles a) { return (focal_doubles)((FOCAL_VECTOR(uint64_t, FOCAL_DOUBLES))a << 52); }
 
-typedef FOCAL_VECTOR(float, 8) focal_f32x8;
-typedef FOCAL_VECTOR(double, 16) focal_f64x16;
-typedef FOCAL_VECTOR(uint32_t, 16) focal_u32x16;
-typedef FOCAL_VECTOR(uint16_t, 16) focal_u16x16;
+typedef FOCAL_VECTOR(float, FOCAL_DOUBLES) focal_short_doubles;
+typedef FOCAL_VECTOR(double, FOCAL_FLOATS) focal_long_floats;
+typedef FOCAL_VECTOR(uint32_t, FOCAL_FLOATS) focal_words;
+typedef FOCAL_VECTOR(uint16_t, FOCAL_FLOATS) focal_halves;
+
+/* Which of the stored targets at p are `value`. */
+#define FOCAL_MATCH(name, kind, type)                                                                                         \
+    FOCAL_INLINE focal_mask_##name focal_match_##kind##_##name(const type *p, type value) {                                   \
+        FOCAL_VECTOR(type, sizeof(focal_##name) / sizeof(focal_##name){0}.x) x;                                               \
+        __builtin_memcpy(&x, p, sizeof x);                                                                                    \
+        return __builtin_convertvector(x == value, focal_mask_##name);                                                        \
+    }
+#define FOCAL_MATCHES(name)                                                                                                   \
+    FOCAL_MATCH(name, f32, float)                                                                                             \
+    FOCAL_MATCH(name, f64, double)                                                                                            \
+    FOCAL_MATCH(name, u8, uint8_t)                                                                                            \
+    FOCAL_MATCH(name, i32, int32_t)                                                                                           \
+    FOCAL_MATCH(name, i64, int64_t)
+FOCAL_MATCHES(floats)
+FOCAL_MATCHES(doubles)
 
 /* One of four numbers for each lane, by the two lowest bits of `index`. */
-FOCAL_INLINE focal_f32x16 focal_pick_f32x16(focal_f32x16 index, float a, float b, float c, float d) {
+FOCAL_INLINE focal_floats focal_pick_floats(focal_floats index, float a, float b, float c, float d) {
 #if defined(__AVX512F__)
-    return __builtin_ia32_vpermilvarps512((focal_f32x16){a, b, c, d, a, b, c, d, a, b, c, d, a, b, c, d}, (focal_mask_f32x16)index);
+    return __builtin_ia32_vpermilvarps512((focal_floats){a, b, c, d, a, b, c, d, a, b, c, d, a, b, c, d}, (focal_mask_floats)index);
 #elif defined(__AVX__)
-    focal_f32x8 table = {a, b, c, d, a, b, c, d};
-    FOCAL_VECTOR(int32_t, 16) i = (focal_mask_f32x16)index;
-    focal_f32x8 lo = __builtin_ia32_vpermilvarps256(table, i.lo), hi = __builtin_ia32_vpermilvarps256(table, i.hi);
+    const FOCAL_VECTOR(float, 8) table = {a, b, c, d, a, b, c, d};
+    focal_mask_floats i = (focal_mask_floats)index;
+    FOCAL_VECTOR(float, 8) lo = __builtin_ia32_vpermilvarps256(table, i.lo), hi = __builtin_ia32_vpermilvarps256(table, i.hi);
     return __builtin_shufflevector(lo, hi, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
 #else
-    focal_mask_f32x16 odd = (focal_mask_f32x16)index << 31 < 0, upper = (focal_mask_f32x16)index << 30 < 0;
-    return upper ? (odd ? (focal_f32x16)d : (focal_f32x16)c) : (odd ? (focal_f32x16)b : (focal_f32x16)a);
+    focal_mask_floats odd = (focal_mask_floats)index << 31 < 0, upper = (focal_mask_floats)index << 30 < 0;
+    return upper ? (odd ? (focal_floats)d : (focal_floats)c) : (odd ? (focal_floats)b : (focal_floats)a);
 #endif
 }
 /* 2^(n / 4) for the integer n in the low bits: shifting it by 21 adds n / 4 to the exponent and j = n mod 4 to the two upper bits
  * of the fraction, where the table of 2^(j / 4) expects it. */
-FOCAL_INLINE focal_f32x16 focal_quarters_f32x16(focal_f32x16 n) {
-    focal_f32x16 table = focal_pick_f32x16(n, 0x1p0f, 0x1.f06fep-1f, 0x1.ea09e6p-1f, 0x1.ee89fap-1f);
-    return (focal_f32x16)((focal_u32x16)table + ((focal_u32x16)n << 21));
+FOCAL_INLINE focal_floats focal_quarters_floats(focal_floats n) {
+    focal_floats table = focal_pick_floats(n, 0x1p0f, 0x1.f06fep-1f, 0x1.ea09e6p-1f, 0x1.ee89fap-1f);
+    return (focal_floats)((focal_words)table + ((focal_words)n << 21));
 }
 
 /* Between the types. */
-FOCAL_INLINE focal_f64x8 focal_widen_f32x8(const float *p) {
-    focal_f32x8 x;
+FOCAL_INLINE focal_doubles focal_widen_doubles(const float *p) {
+    focal_short_doubles x;
     __builtin_memcpy(&x, p, sizeof x);
-    return __builtin_convertvector(x, focal_f64x8);
+    return __builtin_convertvector(x, focal_doubles);
 }
-FOCAL_INLINE void focal_narrow_f64x8(float *p, focal_f64x8 x) {
-    focal_f32x8 y = __builtin_convertvector(x, focal_f32x8);
+FOCAL_INLINE void focal_narrow_doubles(float *p, focal_doubles x) {
+    focal_short_doubles y = __builtin_convertvector(x, focal_short_doubles);
     __builtin_memcpy(p, &y, sizeof y);
 }
-FOCAL_INLINE void focal_widen_f32x16(double *p, focal_f32x16 x) {
-    focal_f64x16 y = __builtin_convertvector(x, focal_f64x16);
+FOCAL_INLINE void focal_widen_floats(double *p, focal_floats x) {
+    focal_long_floats y = __builtin_convertvector(x, focal_long_floats);
     __builtin_memcpy(p, &y, sizeof y);
 }
-FOCAL_INLINE focal_f32x16 focal_narrow_f64x16(const double *p) {
-    focal_f64x16 x;
+FOCAL_INLINE focal_floats focal_narrow_floats(const double *p) {
+    focal_long_floats x;
     __builtin_memcpy(&x, p, sizeof x);
-    return __builtin_convertvector(x, focal_f32x16);
+    return __builtin_convertvector(x, focal_floats);
 }
 
-/* sums + the lower eight lanes + the upper eight.  A zmm register in one piece first: LLVM would compute what is split here
- * in two halves from the start. */
-FOCAL_INLINE focal_f64x8 focal_accumulate(focal_f64x8 sums, focal_f32x16 x) {
+/* Eight running sums, and lanes added to them in a fixed order. */
+typedef FOCAL_VECTOR(double, 8) focal_sums;
+FOCAL_INLINE focal_sums focal_accumulate_floats(focal_sums sums, focal_floats x) {
+#if FOCAL_FLOATS == 16
 #if defined(__AVX512F__)
+    /* A zmm register in one piece first: LLVM would compute what is split here in two halves from the start. */
     __asm__("" : "+v"(x));
 #endif
-    sums += __builtin_convertvector(x.lo, focal_f64x8);
-    return sums + __builtin_convertvector(x.hi, focal_f64x8);
+    sums += __builtin_convertvector(x.lo, focal_sums);
+    return sums + __builtin_convertvector(x.hi, focal_sums);
+#else
+    sums.lo += __builtin_convertvector(x, focal_long_floats);
+    return sums;
+#endif
+}
+FOCAL_INLINE focal_sums focal_accumulate_doubles(focal_sums sums, focal_doubles x) {
+#if FOCAL_DOUBLES == 8
+    return sums + x;
+#else
+    sums.lo.lo += x;
+    return sums;
+#endif
 }
 
-/* The sum and the maximum of the lanes: the upper half onto the lower, and again. */
-FOCAL_INLINE float focal_sum_f32x16(focal_f32x16 x) {
-    focal_f32x8 a = x.lo + x.hi;
-    FOCAL_VECTOR(float, 4) b = a.lo + a.hi;
-    return (b.x + b.z) + (b.y + b.w);
+/* The sum of the lanes: the upper half onto the lower, and again. */
+FOCAL_INLINE float focal_sum_floats(focal_floats x) {
+#if FOCAL_FLOATS == 16
+    FOCAL_VECTOR(float, 8) y = x.lo + x.hi;
+    FOCAL_VECTOR(float, 4) z = y.lo + y.hi;
+#else
+    focal_floats z = x;
+#endif
+    return (z.x + z.z) + (z.y + z.w);
 }
-FOCAL_INLINE double focal_sum_f64x8(focal_f64x8 x) {
-    FOCAL_VECTOR(double, 4) a = x.lo + x.hi;
-    return (a.x + a.z) + (a.y + a.w);
+FOCAL_INLINE double focal_sum_doubles(focal_doubles x) {
+#if FOCAL_DOUBLES == 8
+    FOCAL_VECTOR(double, 4) y = x.lo + x.hi;
+    return (y.x + y.z) + (y.y + y.w);
+#else
+    return x.x + x.y;
+#endif
 }
 /* The same tree over pairs: tops keep the larger, rests take the sum of all else.  Returns (rest, top). */
-typedef FOCAL_VECTOR(float, 2) focal_f32x2;
-typedef FOCAL_VECTOR(double, 2) focal_f64x2;
 #define FOCAL_FOLD(rest, top, r, t)                                                                                           \
     __auto_type t = __builtin_elementwise_max(top.lo, top.hi);                                                                \
     __auto_type r = rest.lo + (rest.hi + __builtin_elementwise_min(top.lo, top.hi));
-FOCAL_INLINE focal_f32x2 focal_fold_f32x16(focal_f32x16 rest, focal_f32x16 top) {
+FOCAL_INLINE FOCAL_VECTOR(float, 2) focal_fold_floats(focal_floats rest, focal_floats top) {
+#if FOCAL_FLOATS == 16
     FOCAL_FOLD(rest, top, r8, t8)
     FOCAL_FOLD(r8, t8, r4, t4)
+#else
+    focal_floats r4 = rest, t4 = top;
+#endif
     FOCAL_FOLD(r4, t4, r2, t2)
-    float least = t2.x < t2.y ? t2.x : t2.y, most = t2.x < t2.y ? t2.y : t2.x;
-    return (focal_f32x2){r2.x + (r2.y + least), most};
+    FOCAL_FOLD(r2, t2, r, t)
+    return (FOCAL_VECTOR(float, 2)){r, t};
 }
-FOCAL_INLINE focal_f64x2 focal_fold_f64x8(focal_f64x8 rest, focal_f64x8 top) {
+FOCAL_INLINE FOCAL_VECTOR(double, 2) focal_fold_doubles(focal_doubles rest, focal_doubles top) {
+#if FOCAL_DOUBLES == 8
     FOCAL_FOLD(rest, top, r4, t4)
     FOCAL_FOLD(r4, t4, r2, t2)
-    double least = t2.x < t2.y ? t2.x : t2.y, most = t2.x < t2.y ? t2.y : t2.x;
-    return (focal_f64x2){r2.x + (r2.y + least), most};
+#else
+    focal_doubles r2 = rest, t2 = top;
+#endif
+    FOCAL_FOLD(r2, t2, r, t)
+    return (FOCAL_VECTOR(double, 2)){r, t};
 }
-FOCAL_INLINE float focal_largest_f32x16(focal_f32x16 x) { return __builtin_reduce_max(x); }
-FOCAL_INLINE double focal_largest_f64x8(focal_f64x8 x) { return __builtin_reduce_max(x); }
+FOCAL_INLINE float focal_largest_floats(focal_floats x) { return __builtin_reduce_max(x); }
+FOCAL_INLINE double focal_largest_doubles(focal_doubles x) { return __builtin_reduce_max(x); }
 
 /* Stores that pass the caches by; p is aligned to the vector. */
-FOCAL_INLINE void focal_stream_f32x16(void *p, focal_f32x16 x) { __builtin_nontemporal_store(x, (focal_f32x16 *)p); }
-FOCAL_INLINE void focal_stream_f64x8(void *p, focal_f64x8 x) { __builtin_nontemporal_store(x, (focal_f64x8 *)p); }
+FOCAL_INLINE void focal_stream_floats(void *p, focal_floats x) { __builtin_nontemporal_store(x, (focal_floats *)p); }
+FOCAL_INLINE void focal_stream_doubles(void *p, focal_doubles x) { __builtin_nontemporal_store(x, (focal_doubles *)p); }
 
 /* Streaming stores are weakly ordered: the fence comes before anyone may be told that the data is there. */
 FOCAL_INLINE void focal_stream_fence(void) {
@@ -168,56 +222,56 @@ FOCAL_INLINE void focal_copy(void *target, const void *source, ptrdiff_t bytes) 
     __builtin_memcpy(target, source, (size_t)bytes);
 }
 
-FOCAL_INLINE focal_u16x16 focal_load_u16(const void *p) {
-    focal_u16x16 h;
+FOCAL_INLINE focal_halves focal_load_u16(const void *p) {
+    focal_halves h;
     __builtin_memcpy(&h, p, sizeof h);
     return h;
 }
 
 /* bfloat16: a float's upper half; narrowed to nearest even, a NaN kept quiet. */
-FOCAL_INLINE focal_f32x16 focal_load_bf16(const void *p) {
-    return (focal_f32x16)(__builtin_convertvector(focal_load_u16(p), focal_u32x16) << 16);
+FOCAL_INLINE focal_floats focal_load_bf16(const void *p) {
+    return (focal_floats)(__builtin_convertvector(focal_load_u16(p), focal_words) << 16);
 }
-FOCAL_INLINE void focal_store_bf16(void *p, focal_f32x16 x) {
-    focal_u32x16 b = (focal_u32x16)x;
-    focal_u32x16 rounded = (b + 0x7FFF + ((b >> 16) & 1)) >> 16;
-    focal_u32x16 nan = (focal_u32x16)(x != x);
-    focal_u16x16 h = __builtin_convertvector((rounded & ~nan) | (((b >> 16) | 0x40) & nan), focal_u16x16);
+FOCAL_INLINE void focal_store_bf16(void *p, focal_floats x) {
+    focal_words b = (focal_words)x;
+    focal_words rounded = (b + 0x7FFF + ((b >> 16) & 1)) >> 16;
+    focal_words nan = (focal_words)(x != x);
+    focal_halves h = __builtin_convertvector((rounded & ~nan) | (((b >> 16) | 0x40) & nan), focal_halves);
     __builtin_memcpy(p, &h, sizeof h);
 }
 
 /* binary16 */
 #if defined(__F16C__) || defined(__aarch64__)
-typedef FOCAL_VECTOR(_Float16, 16) focal_f16x16;
-FOCAL_INLINE focal_f32x16 focal_load_f16(const void *p) {
-    focal_f16x16 h;
+typedef FOCAL_VECTOR(_Float16, FOCAL_FLOATS) focal_binary16;
+FOCAL_INLINE focal_floats focal_load_f16(const void *p) {
+    focal_binary16 h;
     __builtin_memcpy(&h, p, sizeof h);
-    return __builtin_convertvector(h, focal_f32x16);
+    return __builtin_convertvector(h, focal_floats);
 }
-FOCAL_INLINE void focal_store_f16(void *p, focal_f32x16 x) {
-    focal_f16x16 h = __builtin_convertvector(x, focal_f16x16);
+FOCAL_INLINE void focal_store_f16(void *p, focal_floats x) {
+    focal_binary16 h = __builtin_convertvector(x, focal_binary16);
     __builtin_memcpy(p, &h, sizeof h);
 }
 #else
 /* Without the hardware: the exponent is rebased by a product with a power of two, which also makes subnormals right. */
-FOCAL_INLINE focal_f32x16 focal_load_f16(const void *p) {
-    focal_u32x16 h = __builtin_convertvector(focal_load_u16(p), focal_u32x16);
-    focal_u32x16 sign = (h & 0x8000) << 16;
-    focal_u32x16 special = (focal_u32x16)((h & 0x7C00) == 0x7C00) & 0x7F800000;
-    focal_f32x16 size = (focal_f32x16)((h & 0x7FFF) << 13) * 0x1p112f;
-    return (focal_f32x16)((focal_u32x16)size | sign | special);
+FOCAL_INLINE focal_floats focal_load_f16(const void *p) {
+    focal_words h = __builtin_convertvector(focal_load_u16(p), focal_words);
+    focal_words sign = (h & 0x8000) << 16;
+    focal_words special = (focal_words)((h & 0x7C00) == 0x7C00) & 0x7F800000;
+    focal_floats size = (focal_floats)((h & 0x7FFF) << 13) * 0x1p112f;
+    return (focal_floats)((focal_words)size | sign | special);
 }
-FOCAL_INLINE void focal_store_f16(void *p, focal_f32x16 x) {
-    focal_u32x16 b = (focal_u32x16)x, size = b & 0x7FFFFFFF;
+FOCAL_INLINE void focal_store_f16(void *p, focal_floats x) {
+    focal_words b = (focal_words)x, size = b & 0x7FFFFFFF;
     /* Normal results: round the fraction to 10 bits.  Subnormal ones: adding 0.5 leaves the rounded bits at the bottom. */
-    focal_u32x16 normal = (size - 0x38000000 + 0xFFF + ((size >> 13) & 1)) >> 13;
-    focal_u32x16 small = (focal_u32x16)((focal_f32x16)size + 0.5f) - 0x3F000000;
-    focal_u32x16 isSmall = (focal_u32x16)(size < 0x38800000), isLarge = (focal_u32x16)(size >= 0x477FF000);
-    focal_u32x16 nan = (focal_u32x16)(size > 0x7F800000);
-    focal_u32x16 h = (small & isSmall) | (normal & ~isSmall);
+    focal_words normal = (size - 0x38000000 + 0xFFF + ((size >> 13) & 1)) >> 13;
+    focal_words small = (focal_words)((focal_floats)size + 0.5f) - 0x3F000000;
+    focal_words isSmall = (focal_words)(size < 0x38800000), isLarge = (focal_words)(size >= 0x477FF000);
+    focal_words nan = (focal_words)(size > 0x7F800000);
+    focal_words h = (small & isSmall) | (normal & ~isSmall);
     h = (h & ~isLarge) | (0x7C00 & isLarge);
     h = (h & ~nan) | ((0x7E00 | ((size >> 13) & 0x3FF)) & nan);
-    focal_u16x16 out = __builtin_convertvector(h | ((b & 0x80000000) >> 16), focal_u16x16);
+    focal_halves out = __builtin_convertvector(h | ((b & 0x80000000) >> 16), focal_halves);
     __builtin_memcpy(p, &out, sizeof out);
 }
 #endif

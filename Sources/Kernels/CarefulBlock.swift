@@ -1,6 +1,6 @@
 import CKernels
 
-/// Brings a block's elements to `Careful`, eight at a time, and its values back into the scratch.
+/// Brings a block's elements to `Careful`, a vector at a time, and its values back into the scratch.
 struct CarefulBlock<V: Lanes> {
     let plan: Plan
     let scratch: Scratch<V>
@@ -13,9 +13,9 @@ struct CarefulBlock<V: Lanes> {
         let targets = TargetReader(plan)
         var i = 0
         while i < count {
-            let lanes = min(8, count &- i)
-            if !onlySoft || anySoft(targets, i, lanes) { eight(targets, i, lanes) }
-            i &+= 8
+            let lanes = min(Doubles.count, count &- i)
+            if !onlySoft || anySoft(targets, i, lanes) { vector(targets, i, lanes) }
+            i &+= Doubles.count
         }
     }
 
@@ -26,11 +26,11 @@ struct CarefulBlock<V: Lanes> {
 
     private func isSoft(_ target: Double) -> Bool { target != 0 && target != 1 }
 
-    private func eight(_ targets: TargetReader, _ first: Int, _ lanes: Int) {
+    private func vector(_ targets: TargetReader, _ first: Int, _ lanes: Int) {
         let args = plan.pointee.args
-        var scores = SIMD8<Double>(repeating: 0.5), hard = SIMD8<Double>()
-        var alpha = SIMD8<Double>(repeating: 1), beta = SIMD8<Double>(repeating: 1)
-        var positive = SIMD8<Double>(), negative = SIMD8<Double>(), weight = SIMD8<Double>()
+        var scores = Doubles.Storage(repeating: 0.5), hard = Doubles.Storage()
+        var alpha = Doubles.Storage(repeating: 1), beta = Doubles.Storage(repeating: 1)
+        var positive = Doubles.Storage(), negative = Doubles.Storage(), weight = Doubles.Storage()
         for lane in 0..<lanes {
             let i = first &+ lane
             let place = Place(plan, start &+ i)
@@ -47,9 +47,9 @@ struct CarefulBlock<V: Lanes> {
         let smoothedRest = (1 - hard) * (1 - e) + e / 2
         let keeps = args.smoothing_rule == FOCAL_SMOOTHING_CE
         let element = Careful.Element(
-            score: F64x8(scores), target: F64x8(keeps ? hard : smoothed), targetRest: F64x8(keeps ? 1 - hard : smoothedRest),
-            smoothed: F64x8(smoothed), smoothedRest: F64x8(smoothedRest), positiveAlpha: F64x8(alpha),
-            negativeAlpha: F64x8(beta), positiveWeight: F64x8(positive), negativeWeight: F64x8(negative))
+            score: Doubles(scores), target: Doubles(keeps ? hard : smoothed), targetRest: Doubles(keeps ? 1 - hard : smoothedRest),
+            smoothed: Doubles(smoothed), smoothedRest: Doubles(smoothedRest), positiveAlpha: Doubles(alpha),
+            negativeAlpha: Doubles(beta), positiveWeight: Doubles(positive), negativeWeight: Doubles(negative))
         put(targets, Careful(plan: plan).value(element), weight, first, lanes)
     }
 
@@ -67,7 +67,7 @@ struct CarefulBlock<V: Lanes> {
     }
 
     private func put(
-        _ targets: TargetReader, _ value: Careful.Value, _ weight: SIMD8<Double>, _ first: Int, _ lanes: Int
+        _ targets: TargetReader, _ value: Careful.Value, _ weight: Doubles.Storage, _ first: Int, _ lanes: Int
     ) {
         let args = plan.pointee.args
         for lane in 0..<lanes {

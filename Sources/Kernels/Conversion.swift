@@ -62,51 +62,51 @@ enum Conversion {
 
 enum SingleFromF32: Convertible {
     @_transparent static var size: Int { 4 }
-    @_transparent static func load(_ p: UnsafeRawPointer) -> F32x16 { F32x16(loading: p.assumingMemoryBound(to: Float.self)) }
-    @_transparent static func store(_ v: F32x16, _ p: UnsafeMutableRawPointer) { v.store(to: p.assumingMemoryBound(to: Float.self)) }
-    @_transparent static func stream(_ v: F32x16, _ p: UnsafeMutableRawPointer) { focal_stream_f32x16(p, v.v) }
+    @_transparent static func load(_ p: UnsafeRawPointer) -> Floats { Floats(loading: p.assumingMemoryBound(to: Float.self)) }
+    @_transparent static func store(_ v: Floats, _ p: UnsafeMutableRawPointer) { v.store(to: p.assumingMemoryBound(to: Float.self)) }
+    @_transparent static func stream(_ v: Floats, _ p: UnsafeMutableRawPointer) { focal_stream_floats(p, v.v) }
 }
 
 enum SingleFromF64: Convertible {
     @_transparent static var size: Int { 8 }
-    @_transparent static func load(_ p: UnsafeRawPointer) -> F32x16 { F32x16(narrowing: p.assumingMemoryBound(to: Double.self)) }
-    @_transparent static func store(_ v: F32x16, _ p: UnsafeMutableRawPointer) { v.widen(to: p.assumingMemoryBound(to: Double.self)) }
-    @_transparent static func stream(_ v: F32x16, _ p: UnsafeMutableRawPointer) { store(v, p) }
+    @_transparent static func load(_ p: UnsafeRawPointer) -> Floats { Floats(narrowing: p.assumingMemoryBound(to: Double.self)) }
+    @_transparent static func store(_ v: Floats, _ p: UnsafeMutableRawPointer) { v.widen(to: p.assumingMemoryBound(to: Double.self)) }
+    @_transparent static func stream(_ v: Floats, _ p: UnsafeMutableRawPointer) { store(v, p) }
 }
 
 /// bfloat16: the upper half of a float, rounded to nearest even.
 enum SingleFromBF16: Convertible {
     @inline(__always) static var size: Int { 2 }
-    @_transparent static func load(_ p: UnsafeRawPointer) -> F32x16 { F32x16(focal_load_bf16(p)) }
-    @_transparent static func store(_ v: F32x16, _ p: UnsafeMutableRawPointer) { focal_store_bf16(p, v.v) }
-    @_transparent static func stream(_ v: F32x16, _ p: UnsafeMutableRawPointer) { store(v, p) }
+    @_transparent static func load(_ p: UnsafeRawPointer) -> Floats { Floats(focal_load_bf16(p)) }
+    @_transparent static func store(_ v: Floats, _ p: UnsafeMutableRawPointer) { focal_store_bf16(p, v.v) }
+    @_transparent static func stream(_ v: Floats, _ p: UnsafeMutableRawPointer) { store(v, p) }
 }
 
 /// IEEE binary16, by hardware where the instruction set has it.
 enum SingleFromF16: Convertible {
     @inline(__always) static var size: Int { 2 }
-    @_transparent static func load(_ p: UnsafeRawPointer) -> F32x16 { F32x16(focal_load_f16(p)) }
-    @_transparent static func store(_ v: F32x16, _ p: UnsafeMutableRawPointer) { focal_store_f16(p, v.v) }
-    @_transparent static func stream(_ v: F32x16, _ p: UnsafeMutableRawPointer) { store(v, p) }
+    @_transparent static func load(_ p: UnsafeRawPointer) -> Floats { Floats(focal_load_f16(p)) }
+    @_transparent static func store(_ v: Floats, _ p: UnsafeMutableRawPointer) { focal_store_f16(p, v.v) }
+    @_transparent static func stream(_ v: Floats, _ p: UnsafeMutableRawPointer) { store(v, p) }
 }
 
 enum DoubleFromF64: Convertible {
     @_transparent static var size: Int { 8 }
-    @_transparent static func load(_ p: UnsafeRawPointer) -> F64x8 { F64x8(loading: p.assumingMemoryBound(to: Double.self)) }
-    @_transparent static func store(_ v: F64x8, _ p: UnsafeMutableRawPointer) { v.store(to: p.assumingMemoryBound(to: Double.self)) }
-    @_transparent static func stream(_ v: F64x8, _ p: UnsafeMutableRawPointer) { focal_stream_f64x8(p, v.v) }
+    @_transparent static func load(_ p: UnsafeRawPointer) -> Doubles { Doubles(loading: p.assumingMemoryBound(to: Double.self)) }
+    @_transparent static func store(_ v: Doubles, _ p: UnsafeMutableRawPointer) { v.store(to: p.assumingMemoryBound(to: Double.self)) }
+    @_transparent static func stream(_ v: Doubles, _ p: UnsafeMutableRawPointer) { focal_stream_doubles(p, v.v) }
 }
 
 enum DoubleFromF32: Convertible {
     @_transparent static var size: Int { 4 }
-    @_transparent static func load(_ p: UnsafeRawPointer) -> F64x8 { F64x8(focal_widen_f32x8(p.assumingMemoryBound(to: Float.self))) }
-    @_transparent static func store(_ v: F64x8, _ p: UnsafeMutableRawPointer) {
-        focal_narrow_f64x8(p.assumingMemoryBound(to: Float.self), v.v)
+    @_transparent static func load(_ p: UnsafeRawPointer) -> Doubles { Doubles(focal_widen_doubles(p.assumingMemoryBound(to: Float.self))) }
+    @_transparent static func store(_ v: Doubles, _ p: UnsafeMutableRawPointer) {
+        focal_narrow_doubles(p.assumingMemoryBound(to: Float.self), v.v)
     }
-    @_transparent static func stream(_ v: F64x8, _ p: UnsafeMutableRawPointer) { store(v, p) }
+    @_transparent static func stream(_ v: Doubles, _ p: UnsafeMutableRawPointer) { store(v, p) }
 }
 
-extension F32x16 {
+extension Floats {
     static func read(_ dtype: Int32, _ source: UnsafeRawPointer, _ count: Int, into array: UnsafeMutablePointer<Float>) {
         switch dtype {
         case FOCAL_DTYPE_BF16: Conversion.read(SingleFromBF16.self, source, count, into: array)
@@ -128,7 +128,7 @@ extension F32x16 {
     }
 }
 
-extension F64x8 {
+extension Doubles {
     static func read(_ dtype: Int32, _ source: UnsafeRawPointer, _ count: Int, into array: UnsafeMutablePointer<Double>) {
         switch dtype {
         case FOCAL_DTYPE_F32: Conversion.read(DoubleFromF32.self, source, count, into: array)
@@ -154,7 +154,7 @@ func scalar(_ dtype: Int32, _ p: UnsafeRawPointer) -> Double {
     default:
         var values = SIMD16<Float>()
         withUnsafeMutableBytes(of: &values) { bytes in
-            F32x16.read(dtype, p, 1, into: bytes.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: Float.self))
+            Floats.read(dtype, p, 1, into: bytes.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: Float.self))
         }
         return Double(values[0])
     }
@@ -168,7 +168,7 @@ func store(_ value: Double, _ dtype: Int32, to p: UnsafeMutableRawPointer) {
     default:
         var values = SIMD16<Float>(repeating: Float(value))
         withUnsafeMutableBytes(of: &values) { bytes in
-            F32x16.write(bytes.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: Float.self), 1, dtype, to: p, stream: false)
+            Floats.write(bytes.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: Float.self), 1, dtype, to: p, stream: false)
         }
     }
 }

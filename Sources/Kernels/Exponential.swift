@@ -44,7 +44,7 @@ enum Exponential {
     }
 }
 
-extension F32x16 {
+extension Floats {
     /// Products with steps are exact: stepHi has 13 significant bits and |steps| < 2^11 (scores up to `farthest`).
     @_transparent static var exponential: Exponential.Constants {
         .init(parts: 4, magic: 0x1.8p23, stepHi: 0x1.62ep-3, stepLo: 0x1.0bfbe8p-17, bias: 127, smallest: -88, farthest: 256)
@@ -60,16 +60,16 @@ extension F32x16 {
 
     /// e^r - 1 for |r| <= ln(2)/8, and what 2^(j/4) lost in rounding.
     @_transparent static func expm1(_ r: Self, steps: Self) -> Self {
-        let low = Self(focal_pick_f32x16(steps.v, 0, 0x1.125002p-25, 0x1.26055cp-26, -0x1.f9c306p-27))
+        let low = Self(focal_pick_floats(steps.v, 0, 0x1.125002p-25, 0x1.26055cp-26, -0x1.f9c306p-27))
         let tail = Polynomial.horner(r, 0x1.fffffep-2, 0x1.556dfcp-3, 0x1.55748p-5)
         return (r * r).times(tail, plus: r + low)
     }
 
     /// 2^(steps / 4).
-    @_transparent static func power(_ steps: Self) -> Self { Self(focal_quarters_f32x16(steps.v)) }
+    @_transparent static func power(_ steps: Self) -> Self { Self(focal_quarters_floats(steps.v)) }
 }
 
-extension F64x8 {
+extension Doubles {
     /// Products with steps are exact: stepHi has 41 significant bits and |steps| < 2^12.
     @_transparent static var exponential: Exponential.Constants {
         .init(
@@ -93,7 +93,7 @@ extension F64x8 {
     @_transparent static func expm1(_ r: Self, steps: Self) -> Self { (r * r).times(expTail(r), plus: r) }
 
     /// 2^steps: the bias stands in `magic`.
-    @_transparent static func power(_ steps: Self) -> Self { Self(focal_power_f64x8(steps.v)) }
+    @_transparent static func power(_ steps: Self) -> Self { Self(focal_power_doubles(steps.v)) }
 
     /// (e^r - 1 - r) / r^2
     @_transparent private static func expTail(_ r: Self) -> Self {

@@ -1,7 +1,8 @@
 import CKernels
 
-/// A fixed number of lanes of one floating-point type: 16 of Float, 8 of Double, on every instruction set, so that the order
-/// of every sum, and with it every bit, is the same everywhere.
+/// A fixed number of lanes of one floating-point type: 16 of Float, 8 of Double, on every instruction set with FMA, so that the
+/// order of every sum, and with it every bit, is the same.  The baseline, whose products round differently anyway, takes a
+/// register's worth at a time: 4 and 2, for a quarter of the code.
 ///
 /// Only what the mathematics needs, each a few instructions, by way of clang's vector types (lanes.h).
 protocol Lanes {
@@ -40,8 +41,15 @@ protocol Lanes {
     /// a where the mask holds, b elsewhere.
     static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self
     static func and(_ a: Mask, _ b: Mask) -> Mask
+    static func or(_ a: Mask, _ b: Mask) -> Mask
     static func not(_ mask: Mask) -> Mask
     static func any(_ mask: Mask) -> Bool
+    /// Which of the stored targets at a place are `value`.
+    static func match(_ p: UnsafePointer<Float>, _ value: Float) -> Mask
+    static func match(_ p: UnsafePointer<Double>, _ value: Double) -> Mask
+    static func match(_ p: UnsafePointer<UInt8>, _ value: UInt8) -> Mask
+    static func match(_ p: UnsafePointer<Int32>, _ value: Int32) -> Mask
+    static func match(_ p: UnsafePointer<Int64>, _ value: Int64) -> Mask
     /// V.count doubles, rounded.
     init(narrowing pointer: UnsafePointer<Double>)
     /// V.count doubles.
@@ -77,8 +85,8 @@ protocol LaneScalar: BinaryFloatingPoint, SIMDScalar {
     associatedtype Vector: Lanes where Vector.Scalar == Self
 }
 
-extension Float: LaneScalar { typealias Vector = F32x16 }
-extension Double: LaneScalar { typealias Vector = F64x8 }
+extension Float: LaneScalar { typealias Vector = Floats }
+extension Double: LaneScalar { typealias Vector = Doubles }
 
 extension Lanes {
     @_transparent static var zero: Self { Self(0.0) }
@@ -89,116 +97,140 @@ extension Lanes {
     @_transparent func atMost(_ bound: Self) -> Self { Self.select(bound < self, bound, self) }
 }
 
-struct F32x16: Lanes {
+struct Floats: Lanes {
     typealias Scalar = Float
-    typealias Mask = SIMD16<Int32>
+    #if ISA_X86_64
+        typealias Storage = SIMD4<Float>
+        typealias Mask = SIMD4<Int32>
+    #else
+        typealias Storage = SIMD16<Float>
+        typealias Mask = SIMD16<Int32>
+    #endif
 
-    var v: SIMD16<Float>
+    var v: Storage
 
-    @_transparent static var count: Int { 16 }
+    @_transparent static var count: Int { Storage.scalarCount }
     @_transparent static var dtype: Int32 { FOCAL_DTYPE_F32 }
 
-    @_transparent init(_ v: SIMD16<Float>) { self.v = v }
-    @_transparent init(_ value: Float) { v = focal_splat_f32x16(value) }
-    @_transparent init(_ double: Double) { v = focal_splat_f32x16(Float(double)) }
-    @_transparent init(loading pointer: UnsafePointer<Float>) { v = focal_load_f32x16(pointer) }
-    @_transparent func store(to pointer: UnsafeMutablePointer<Float>) { focal_store_f32x16(pointer, v) }
+    @_transparent init(_ v: Storage) { self.v = v }
+    @_transparent init(_ value: Float) { v = focal_splat_floats(value) }
+    @_transparent init(_ double: Double) { v = focal_splat_floats(Float(double)) }
+    @_transparent init(loading pointer: UnsafePointer<Float>) { v = focal_load_floats(pointer) }
+    @_transparent func store(to pointer: UnsafeMutablePointer<Float>) { focal_store_floats(pointer, v) }
 
-    @_transparent static func + (a: Self, b: Self) -> Self { Self(focal_add_f32x16(a.v, b.v)) }
-    @_transparent static func - (a: Self, b: Self) -> Self { Self(focal_subtract_f32x16(a.v, b.v)) }
-    @_transparent static func * (a: Self, b: Self) -> Self { Self(focal_multiply_f32x16(a.v, b.v)) }
-    @_transparent static func / (a: Self, b: Self) -> Self { Self(focal_divide_f32x16(a.v, b.v)) }
-    @_transparent static prefix func - (a: Self) -> Self { Self(focal_negate_f32x16(a.v)) }
+    @_transparent static func + (a: Self, b: Self) -> Self { Self(focal_add_floats(a.v, b.v)) }
+    @_transparent static func - (a: Self, b: Self) -> Self { Self(focal_subtract_floats(a.v, b.v)) }
+    @_transparent static func * (a: Self, b: Self) -> Self { Self(focal_multiply_floats(a.v, b.v)) }
+    @_transparent static func / (a: Self, b: Self) -> Self { Self(focal_divide_floats(a.v, b.v)) }
+    @_transparent static prefix func - (a: Self) -> Self { Self(focal_negate_floats(a.v)) }
 
     #if ISA_X86_64
         @_transparent func times(_ b: Self, plus c: Self) -> Self { self * b + c }
         /// Dekker's product, of halves that multiply exactly.
         @_transparent func error(of product: Self, times b: Self) -> Self {
-            let ah = Self(focal_upper_f32x16(v)), bh = Self(focal_upper_f32x16(b.v))
+            let ah = Self(focal_upper_floats(v)), bh = Self(focal_upper_floats(b.v))
             let al = self - ah, bl = b - bh
             return ((ah * bh - product) + ah * bl + al * bh) + al * bl
         }
     #else
-        @_transparent func times(_ b: Self, plus c: Self) -> Self { Self(focal_fma_f32x16(v, b.v, c.v)) }
+        @_transparent func times(_ b: Self, plus c: Self) -> Self { Self(focal_fma_floats(v, b.v, c.v)) }
         @_transparent func error(of product: Self, times b: Self) -> Self { times(b, plus: -product) }
     #endif
 
-    @_transparent var magnitude: Self { Self(focal_magnitude_f32x16(v)) }
-    @_transparent func union(_ other: Self) -> Self { Self(focal_union_f32x16(v, other.v)) }
-    @_transparent var squareRoot: Self { Self(focal_root_f32x16(v)) }
-    @_transparent func flippingSign(where other: Self) -> Self { Self(focal_flip_f32x16(v, other.v)) }
-    @_transparent var isNegative: Mask { focal_negative_f32x16(v) }
-    @_transparent static func < (a: Self, b: Self) -> Mask { focal_less_f32x16(a.v, b.v) }
-    @_transparent static func == (a: Self, b: Self) -> Mask { focal_equal_f32x16(a.v, b.v) }
-    @_transparent static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self { Self(focal_select_f32x16(mask, a.v, b.v)) }
-    @_transparent static func and(_ a: Mask, _ b: Mask) -> Mask { focal_and_f32x16(a, b) }
-    @_transparent static func not(_ mask: Mask) -> Mask { focal_not_f32x16(mask) }
-    @_transparent static func any(_ mask: Mask) -> Bool { focal_any_f32x16(mask) != 0 }
+    @_transparent var magnitude: Self { Self(focal_magnitude_floats(v)) }
+    @_transparent func union(_ other: Self) -> Self { Self(focal_union_floats(v, other.v)) }
+    @_transparent var squareRoot: Self { Self(focal_root_floats(v)) }
+    @_transparent func flippingSign(where other: Self) -> Self { Self(focal_flip_floats(v, other.v)) }
+    @_transparent var isNegative: Mask { focal_negative_floats(v) }
+    @_transparent static func < (a: Self, b: Self) -> Mask { focal_less_floats(a.v, b.v) }
+    @_transparent static func == (a: Self, b: Self) -> Mask { focal_equal_floats(a.v, b.v) }
+    @_transparent static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self { Self(focal_select_floats(mask, a.v, b.v)) }
+    @_transparent static func and(_ a: Mask, _ b: Mask) -> Mask { focal_and_floats(a, b) }
+    @_transparent static func or(_ a: Mask, _ b: Mask) -> Mask { focal_or_floats(a, b) }
+    @_transparent static func not(_ mask: Mask) -> Mask { focal_not_floats(mask) }
+    @_transparent static func any(_ mask: Mask) -> Bool { focal_any_floats(mask) != 0 }
+    @_transparent static func match(_ p: UnsafePointer<Float>, _ value: Float) -> Mask { focal_match_f32_floats(p, value) }
+    @_transparent static func match(_ p: UnsafePointer<Double>, _ value: Double) -> Mask { focal_match_f64_floats(p, value) }
+    @_transparent static func match(_ p: UnsafePointer<UInt8>, _ value: UInt8) -> Mask { focal_match_u8_floats(p, value) }
+    @_transparent static func match(_ p: UnsafePointer<Int32>, _ value: Int32) -> Mask { focal_match_i32_floats(p, value) }
+    @_transparent static func match(_ p: UnsafePointer<Int64>, _ value: Int64) -> Mask { focal_match_i64_floats(p, value) }
 
-    @_transparent var largest: Float { focal_largest_f32x16(v) }
-    @_transparent var sum: Float { focal_sum_f32x16(v) }
+    @_transparent var largest: Float { focal_largest_floats(v) }
+    @_transparent var sum: Float { focal_sum_floats(v) }
     @_transparent static func fold(rest: Self, top: Self) -> (rest: Float, top: Float) {
-        let folded = focal_fold_f32x16(rest.v, top.v)
+        let folded = focal_fold_floats(rest.v, top.v)
         return (folded[0], folded[1])
     }
-    @_transparent func accumulate(into sums: inout SIMD8<Double>) { sums = focal_accumulate(sums, v) }
-    @_transparent init(narrowing pointer: UnsafePointer<Double>) { v = focal_narrow_f64x16(pointer) }
-    @_transparent func widen(to pointer: UnsafeMutablePointer<Double>) { focal_widen_f32x16(pointer, v) }
+    @_transparent func accumulate(into sums: inout SIMD8<Double>) { sums = focal_accumulate_floats(sums, v) }
+    @_transparent init(narrowing pointer: UnsafePointer<Double>) { v = focal_narrow_floats(pointer) }
+    @_transparent func widen(to pointer: UnsafeMutablePointer<Double>) { focal_widen_floats(pointer, v) }
 }
 
-struct F64x8: Lanes {
+struct Doubles: Lanes {
     typealias Scalar = Double
-    typealias Mask = SIMD8<Int64>
+    #if ISA_X86_64
+        typealias Storage = SIMD2<Double>
+        typealias Mask = SIMD2<Int64>
+    #else
+        typealias Storage = SIMD8<Double>
+        typealias Mask = SIMD8<Int64>
+    #endif
 
-    var v: SIMD8<Double>
+    var v: Storage
 
-    @_transparent static var count: Int { 8 }
+    @_transparent static var count: Int { Storage.scalarCount }
     @_transparent static var dtype: Int32 { FOCAL_DTYPE_F64 }
 
-    @_transparent init(_ v: SIMD8<Double>) { self.v = v }
-    @_transparent init(_ value: Double) { v = focal_splat_f64x8(value) }
-    @_transparent init(loading pointer: UnsafePointer<Double>) { v = focal_load_f64x8(pointer) }
-    @_transparent func store(to pointer: UnsafeMutablePointer<Double>) { focal_store_f64x8(pointer, v) }
+    @_transparent init(_ v: Storage) { self.v = v }
+    @_transparent init(_ value: Double) { v = focal_splat_doubles(value) }
+    @_transparent init(loading pointer: UnsafePointer<Double>) { v = focal_load_doubles(pointer) }
+    @_transparent func store(to pointer: UnsafeMutablePointer<Double>) { focal_store_doubles(pointer, v) }
 
-    @_transparent static func + (a: Self, b: Self) -> Self { Self(focal_add_f64x8(a.v, b.v)) }
-    @_transparent static func - (a: Self, b: Self) -> Self { Self(focal_subtract_f64x8(a.v, b.v)) }
-    @_transparent static func * (a: Self, b: Self) -> Self { Self(focal_multiply_f64x8(a.v, b.v)) }
-    @_transparent static func / (a: Self, b: Self) -> Self { Self(focal_divide_f64x8(a.v, b.v)) }
-    @_transparent static prefix func - (a: Self) -> Self { Self(focal_negate_f64x8(a.v)) }
+    @_transparent static func + (a: Self, b: Self) -> Self { Self(focal_add_doubles(a.v, b.v)) }
+    @_transparent static func - (a: Self, b: Self) -> Self { Self(focal_subtract_doubles(a.v, b.v)) }
+    @_transparent static func * (a: Self, b: Self) -> Self { Self(focal_multiply_doubles(a.v, b.v)) }
+    @_transparent static func / (a: Self, b: Self) -> Self { Self(focal_divide_doubles(a.v, b.v)) }
+    @_transparent static prefix func - (a: Self) -> Self { Self(focal_negate_doubles(a.v)) }
 
     #if ISA_X86_64
         @_transparent func times(_ b: Self, plus c: Self) -> Self { self * b + c }
         /// Dekker's product, of halves that multiply exactly.
         @_transparent func error(of product: Self, times b: Self) -> Self {
-            let ah = Self(focal_upper_f64x8(v)), bh = Self(focal_upper_f64x8(b.v))
+            let ah = Self(focal_upper_doubles(v)), bh = Self(focal_upper_doubles(b.v))
             let al = self - ah, bl = b - bh
             return ((ah * bh - product) + ah * bl + al * bh) + al * bl
         }
     #else
-        @_transparent func times(_ b: Self, plus c: Self) -> Self { Self(focal_fma_f64x8(v, b.v, c.v)) }
+        @_transparent func times(_ b: Self, plus c: Self) -> Self { Self(focal_fma_doubles(v, b.v, c.v)) }
         @_transparent func error(of product: Self, times b: Self) -> Self { times(b, plus: -product) }
     #endif
 
-    @_transparent var magnitude: Self { Self(focal_magnitude_f64x8(v)) }
-    @_transparent func union(_ other: Self) -> Self { Self(focal_union_f64x8(v, other.v)) }
-    @_transparent var squareRoot: Self { Self(focal_root_f64x8(v)) }
-    @_transparent func flippingSign(where other: Self) -> Self { Self(focal_flip_f64x8(v, other.v)) }
-    @_transparent var isNegative: Mask { focal_negative_f64x8(v) }
-    @_transparent static func < (a: Self, b: Self) -> Mask { focal_less_f64x8(a.v, b.v) }
-    @_transparent static func == (a: Self, b: Self) -> Mask { focal_equal_f64x8(a.v, b.v) }
-    @_transparent static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self { Self(focal_select_f64x8(mask, a.v, b.v)) }
-    @_transparent static func and(_ a: Mask, _ b: Mask) -> Mask { focal_and_f64x8(a, b) }
-    @_transparent static func not(_ mask: Mask) -> Mask { focal_not_f64x8(mask) }
-    @_transparent static func any(_ mask: Mask) -> Bool { focal_any_f64x8(mask) != 0 }
+    @_transparent var magnitude: Self { Self(focal_magnitude_doubles(v)) }
+    @_transparent func union(_ other: Self) -> Self { Self(focal_union_doubles(v, other.v)) }
+    @_transparent var squareRoot: Self { Self(focal_root_doubles(v)) }
+    @_transparent func flippingSign(where other: Self) -> Self { Self(focal_flip_doubles(v, other.v)) }
+    @_transparent var isNegative: Mask { focal_negative_doubles(v) }
+    @_transparent static func < (a: Self, b: Self) -> Mask { focal_less_doubles(a.v, b.v) }
+    @_transparent static func == (a: Self, b: Self) -> Mask { focal_equal_doubles(a.v, b.v) }
+    @_transparent static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self { Self(focal_select_doubles(mask, a.v, b.v)) }
+    @_transparent static func and(_ a: Mask, _ b: Mask) -> Mask { focal_and_doubles(a, b) }
+    @_transparent static func or(_ a: Mask, _ b: Mask) -> Mask { focal_or_doubles(a, b) }
+    @_transparent static func not(_ mask: Mask) -> Mask { focal_not_doubles(mask) }
+    @_transparent static func any(_ mask: Mask) -> Bool { focal_any_doubles(mask) != 0 }
+    @_transparent static func match(_ p: UnsafePointer<Float>, _ value: Float) -> Mask { focal_match_f32_doubles(p, value) }
+    @_transparent static func match(_ p: UnsafePointer<Double>, _ value: Double) -> Mask { focal_match_f64_doubles(p, value) }
+    @_transparent static func match(_ p: UnsafePointer<UInt8>, _ value: UInt8) -> Mask { focal_match_u8_doubles(p, value) }
+    @_transparent static func match(_ p: UnsafePointer<Int32>, _ value: Int32) -> Mask { focal_match_i32_doubles(p, value) }
+    @_transparent static func match(_ p: UnsafePointer<Int64>, _ value: Int64) -> Mask { focal_match_i64_doubles(p, value) }
 
-    @_transparent var largest: Double { focal_largest_f64x8(v) }
-    @_transparent var sum: Double { focal_sum_f64x8(v) }
+    @_transparent var largest: Double { focal_largest_doubles(v) }
+    @_transparent var sum: Double { focal_sum_doubles(v) }
     @_transparent static func fold(rest: Self, top: Self) -> (rest: Double, top: Double) {
-        let folded = focal_fold_f64x8(rest.v, top.v)
+        let folded = focal_fold_doubles(rest.v, top.v)
         return (folded[0], folded[1])
     }
-    @_transparent func accumulate(into sums: inout SIMD8<Double>) { sums = focal_add_f64x8(sums, v) }
-    @_transparent init(narrowing pointer: UnsafePointer<Double>) { v = focal_load_f64x8(pointer) }
+    @_transparent func accumulate(into sums: inout SIMD8<Double>) { sums = focal_accumulate_doubles(sums, v) }
+    @_transparent init(narrowing pointer: UnsafePointer<Double>) { v = focal_load_doubles(pointer) }
     @_transparent func widen(to pointer: UnsafeMutablePointer<Double>) { store(to: pointer) }
 
     /// The unbiased exponent and the significand in [1, 2) of a positive normal number.

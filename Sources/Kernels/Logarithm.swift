@@ -1,41 +1,41 @@
 /// Logarithms.  Coefficients: Tests/coefficients/logarithm.sollya.
 enum Logarithm {
     /// -log x for x in [0, 1], given 1 - x, each as exact as the format allows; relative error below 2^-52, +inf at 0.
-    @inline(never) static func negative(_ x: F64x8, complement: F64x8) -> F64x8 {
-        let half = F64x8(0.5)
+    @inline(never) static func negative(_ x: Doubles, complement: Doubles) -> Doubles {
+        let half = Doubles(0.5)
         let bounded = complement.atMost(half)
-        let near = artanh2(bounded / (F64x8(2) - bounded))
-        return F64x8.select(half < complement, -natural(x), near)
+        let near = artanh2(bounded / (Doubles(2) - bounded))
+        return Doubles.select(half < complement, -natural(x), near)
     }
 
     /// log x for x >= 0, exact in its leading term where x is near 1; -inf at 0.
-    @inline(never) static func natural(_ x: F64x8) -> F64x8 {
+    @inline(never) static func natural(_ x: Doubles) -> Doubles {
         let parts = pair(x)
-        let limited = F64x8.select(x == F64x8.zero, F64x8(-Double.infinity), parts.hi + parts.lo)
-        return F64x8.select(x == x, limited, x)
+        let limited = Doubles.select(x == Doubles.zero, Doubles(-Double.infinity), parts.hi + parts.lo)
+        return Doubles.select(x == x, limited, x)
     }
 
     /// log x for x > 0 as hi + lo, absolute error 2^-54: x = 2^k m with m in [sqrt .5, sqrt 2), log m = 2 artanh((m-1) / (m+1)),
     /// and k ln 2 has an exact part.
-    @inline(never) static func pair(_ x: F64x8) -> Pair<F64x8> {
-        let tiny = x < F64x8(0x1p-1022)
-        let scaled = F64x8.select(tiny, x * F64x8(0x1p54), x)
-        let upper = F64x8(0x1.6a09e667f3bcdp0) < scaled.significand
-        let shift = F64x8.select(tiny, F64x8(-54.0), F64x8.zero) + F64x8.select(upper, F64x8.one, F64x8.zero)
+    @inline(never) static func pair(_ x: Doubles) -> Pair<Doubles> {
+        let tiny = x < Doubles(0x1p-1022)
+        let scaled = Doubles.select(tiny, x * Doubles(0x1p54), x)
+        let upper = Doubles(0x1.6a09e667f3bcdp0) < scaled.significand
+        let shift = Doubles.select(tiny, Doubles(-54.0), Doubles.zero) + Doubles.select(upper, Doubles.one, Doubles.zero)
         let k = scaled.exponent + shift
-        let m = F64x8.select(upper, scaled.significand * F64x8(0.5), scaled.significand)
-        let d = m + F64x8.one
-        let s = (m - F64x8.one) / d
-        let correction = (-s).times(d, plus: m - F64x8.one) / d
-        let rest = k.times(F64x8(0x1.3de6af278ece6p-42), plus: (correction + correction) + F64x8.artanhTail(s))
-        let leading = Pair.sum(k * F64x8(0x1.62e42fefa3p-1), s + s)
+        let m = Doubles.select(upper, scaled.significand * Doubles(0.5), scaled.significand)
+        let d = m + Doubles.one
+        let s = (m - Doubles.one) / d
+        let correction = (-s).times(d, plus: m - Doubles.one) / d
+        let rest = k.times(Doubles(0x1.3de6af278ece6p-42), plus: (correction + correction) + Doubles.artanhTail(s))
+        let leading = Pair.sum(k * Doubles(0x1.62e42fefa3p-1), s + s)
         return Pair.sum(leading.hi, leading.lo + rest)
     }
 
-    @_transparent static func artanh2(_ s: F64x8) -> F64x8 { s.times(F64x8(2.0), plus: F64x8.artanhTail(s)) }
+    @_transparent static func artanh2(_ s: Doubles) -> Doubles { s.times(Doubles(2.0), plus: Doubles.artanhTail(s)) }
 }
 
-extension F32x16 {
+extension Floats {
     /// log(1 + e) for e in [0, 1], given e / (1 + e): its error is near that of the ratio times 0.4, plus .3 of half an ulp.
     ///
     /// With 1 + e = exp(a) and u the ratio, y = e u = 2 (cosh a - 1) and e + u = 2 sinh a.  Hence a = sinh(a) (1 + 2 y G(y)) with
@@ -61,7 +61,7 @@ extension F32x16 {
     }
 }
 
-extension F64x8 {
+extension Doubles {
     /// log(1 + e) = 2 artanh(s), s = e / (2 + e) in [0, 1/3], corrected for the rounding of s; relative error below 2^-52.
     @_transparent static func log1p(_ e: Pair<Self>, ratio: Pair<Self>, isSharp: Bool) -> Pair<Self> { log1p(e) }
 

@@ -29,18 +29,21 @@ struct Outputs<V: Lanes> {
     private func multiply(by upstream: UnsafeRawPointer) {
         let dtype = plan.pointee.outDtype
         V.read(dtype, upstream + start &* size(of: dtype), count, into: scratch.e)
-        for i in 0..<count { scratch.grad[i] *= scratch.e[i] }
+        scratch.forEachVector(count) { i in (V(loading: scratch.grad + i) * V(loading: scratch.e + i)).store(to: scratch.grad + i) }
     }
 
     private func add(_ grad: UnsafeMutableRawPointer) {
         let dtype = plan.pointee.outDtype
         V.read(dtype, UnsafeRawPointer(grad) + start &* size(of: dtype), count, into: scratch.e)
-        for i in 0..<count { scratch.grad[i] += scratch.e[i] }
+        scratch.forEachVector(count) { i in (V(loading: scratch.grad + i) + V(loading: scratch.e + i)).store(to: scratch.grad + i) }
     }
 
     private func raiseHessian() {
-        let floor = V.Scalar(plan.pointee.args.hessian_floor)
+        let floor = V(plan.pointee.args.hessian_floor)
         let ignores = plan.pointee.ignores
-        for i in 0..<count where scratch.hess[i] < floor && !(ignores && scratch.live[i] == 0) { scratch.hess[i] = floor }
+        scratch.forEachVector(count) { i in
+            let hess = V(loading: scratch.hess + i), raised = hess.atLeast(floor)
+            (ignores ? V.select(V(loading: scratch.live + i) == V.zero, hess, raised) : raised).store(to: scratch.hess + i)
+        }
     }
 }

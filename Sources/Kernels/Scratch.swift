@@ -26,4 +26,13 @@ struct Scratch<V: Lanes> {
     var grad: Array { @inline(__always) get { array(6) } }
     var hess: Array { @inline(__always) get { array(7) } }
     var reciprocal: Array { @inline(__always) get { array(8) } }
+
+    /// Each vector of a block's arrays, whole ones: what stands past the end is of no account.
+    @inline(__always) func forEachVector(_ count: Int, _ body: (Int) -> Void) {
+        var i = 0
+        while i < count {
+            body(i)
+            i &+= V.count
+        }
+    }
 }

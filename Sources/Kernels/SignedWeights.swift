@@ -35,16 +35,27 @@ struct SignedWeights<V: Lanes> {
     }
 
     private func applyWeights() {
-        let weights = scratch.weights
-        if plan.pointee.args.weight_layout == FOCAL_WEIGHTS_ELEMENT || plan.pointee.args.classes == 1 {
-            for i in 0..<count { weights[i] *= V.Scalar(plan.pointee.weight(start &+ i)) }
+        let args = plan.pointee.args
+        if args.weight_layout == FOCAL_WEIGHTS_ELEMENT || args.classes == 1 {
+            readWeights(start, count, into: scratch.e)
         } else {
             plan.pointee.forEachRun(start, count) { run in
-                for i in 0..<run.length {
-                    weights[run.offset &+ i] *= V.Scalar(plan.pointee.weight(run.isRow ? run.sample : run.sample &+ i))
+                if run.isRow {
+                    let weight = V.Scalar(plan.pointee.weight(run.sample))
+                    for i in 0..<run.length { scratch.e[run.offset &+ i] = weight }
+                } else {
+                    readWeights(run.sample, run.length, into: scratch.e + run.offset)
                 }
             }
         }
+        scratch.forEachVector(count) { i in
+            (V(loading: scratch.weights + i) * V(loading: scratch.e + i)).store(to: scratch.weights + i)
+        }
+    }
+
+    private func readWeights(_ first: Int, _ count: Int, into array: UnsafeMutablePointer<V.Scalar>) {
+        let args = plan.pointee.args, dtype = args.weight_dtype == FOCAL_DTYPE_F64 ? FOCAL_DTYPE_F64 : FOCAL_DTYPE_F32
+        V.read(dtype, args.weights.unsafelyUnwrapped + first &* size(of: dtype), count, into: array)
     }
 
     private func applyLive() {
@@ -97,8 +108,37 @@ struct Signs<V: Lanes>: TargetWork {
 
     /// Dense targets.
     func run<T: Target>(_: T.Type) {
-        let targets = plan.pointee.args.targets.unsafelyUnwrapped + start &* T.size
-        for i in 0..<count { weights[i] = T.isOne(T.at(targets, i)) ? positive : negative }
+        mark(T.self, plan.pointee.args.targets.unsafelyUnwrapped + start &* T.size, 1, 0, count, positive)
+    }
+
+    /// Elements [first, first + length) whose target is `value` get `own`, the others `negative`.
+    @inline(__always) func mark<T: Target>(
+        _: T.Type, _ targets: UnsafeRawPointer, _ value: Int64, _ first: Int, _ length: Int, _ own: V.Scalar
+    ) {
+        guard let value = T.stored(value) else { return fill(first, length) }
+        let targets = targets.assumingMemoryBound(to: T.Stored.self), weights = weights + first
+        var i = 0
+        while i &+ V.count <= length {
+            V.select(T.Stored.match(targets + i, value, in: V.self), V(own), V(negative)).store(to: weights + i)
+            i &+= V.count
+        }
+        while i < length {
+            weights[i] = T.at(targets, i) == value ? own : negative
+            i &+= 1
+        }
+    }
+
+    @inline(__always) func fill(_ first: Int, _ length: Int) {
+        let weights = weights + first
+        var i = 0
+        while i &+ V.count <= length {
+            V(negative).store(to: weights + i)
+            i &+= V.count
+        }
+        while i < length {
+            weights[i] = negative
+            i &+= 1
+        }
     }
 }
 
@@ -110,18 +150,19 @@ private struct LabelSigns<V: Lanes>: TargetWork {
         let plan = signs.plan
         let targets = plan.pointee.args.targets.unsafelyUnwrapped
         let background = plan.pointee.args.background_label
-        let (positive, negative) = (signs.positive, signs.negative)
         plan.pointee.forEachRun(signs.start, signs.count) { run in
-            let weights = signs.weights + run.offset
             if run.isRow {
                 let label = T.label(T.at(targets, run.sample)), target = label &- Int64(run.klass)
-                for i in 0..<run.length { weights[i] = negative }
-                if target >= 0 && target < Int64(run.length) && label != background { weights[Int(target)] = positive }
+                signs.fill(run.offset, run.length)
+                if target >= 0 && target < Int64(run.length) && label != background {
+                    signs.weights[run.offset &+ Int(target)] = signs.positive
+                }
             } else {
                 // No label is the class that is background.
-                let first = targets + run.sample &* T.size
-                let klass = Int64(run.klass), own = klass == background ? negative : positive
-                for i in 0..<run.length { weights[i] = T.label(T.at(first, i)) == klass ? own : negative }
+                let klass = Int64(run.klass)
+                signs.mark(
+                    T.self, targets + run.sample &* T.size, klass, run.offset, run.length,
+                    klass == background ? signs.negative : signs.positive)
             }
         }
     }

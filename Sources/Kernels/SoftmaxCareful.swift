@@ -29,10 +29,10 @@ struct SoftmaxLoss {
 
     /// What some classes add to the sums.
     private struct Classes {
-        let isTop: F64x8.Mask
-        let p, q, loss: F64x8
-        let y, rest: F64x8  // the target and 1 - y, neither taken from the other
-        let share: F64x8  // y a
+        let isTop: Doubles.Mask
+        let p, q, loss: Doubles
+        let y, rest: Doubles  // the target and 1 - y, neither taken from the other
+        let share: Doubles  // y a
         let entropy, logs: Jet  // y a L and L, by log p
         let term, modulator: Jet  // y a M L and y a M, by log p (MIXTURE)
     }
@@ -69,20 +69,20 @@ struct SoftmaxLoss {
     /// Writes the sample's outputs and returns its loss.
     func run() -> Double {
         var sums = Sums()
-        sample.forEachEight { add(classes($0, $1), to: &sums) }
+        sample.forEachVector { add(classes($0, $1), to: &sums) }
         let all = Totals(sums, self)
         let loss = isLive && factor != 0 ? factor * all.loss : 0
         let args = plan.pointee.args
         if let output = args.loss { put(loss, output, sample.sample) }
         if let output = args.log_sum_exp { put(sample.logSum, output, sample.sample) }
         if args.grad != nil || args.hess != nil || args.probabilities != nil {
-            sample.forEachEight { derive($0, $1, all) }
+            sample.forEachVector { derive($0, $1, all) }
         }
         return loss
     }
 
     private var isMixture: Bool { plan.pointee.args.soft_rule == FOCAL_SOFT_MIXTURE }
-    private var uniform: F64x8 { F64x8(1 / Double(sample.classes)) }
+    private var uniform: Doubles { Doubles(1 / Double(sample.classes)) }
 
     private func classes(_ klass: Int, _ count: Int) -> Classes {
         let isLabels = plan.pointee.isLabels
@@ -93,14 +93,14 @@ struct SoftmaxLoss {
             plan.pointee.classAlpha(k) * (isLabels ? 1 : plan.pointee.classWeight(k))
         }
         let exists = sample.lanes(klass, count, beyond: 0) { _ in 1 }
-        let isTop = sample.lanes(klass, count, beyond: 0) { $0 == sample.top ? 1 : 0 } == F64x8.one
+        let isTop = sample.lanes(klass, count, beyond: 0) { $0 == sample.top ? 1 : 0 } == Doubles.one
         let (p, q, loss) = sample.probabilities(klass, count)
-        let finite = F64x8.select(exists == F64x8.one, loss.atMost(F64x8(1e300)), F64x8.zero)
-        let e = F64x8(targetSmoothing), keep = F64x8(1 - targetSmoothing)
+        let finite = Doubles.select(exists == Doubles.one, loss.atMost(Doubles(1e300)), Doubles.zero)
+        let e = Doubles(targetSmoothing), keep = Doubles(1 - targetSmoothing)
         let y = given * keep + uniform * e
-        let rest = (F64x8.one - given) * keep + (F64x8.one - uniform) * e
+        let rest = (Doubles.one - given) * keep + (Doubles.one - uniform) * e
         let share = y * weight
-        let logs = Jet(finite, -exists, F64x8.zero)
+        let logs = Jet(finite, -exists, Doubles.zero)
         let modulator = isMixture ? share * Jet(q, -p, -p).power(gamma) : Jet.zero
         return Classes(
             isTop: isTop, p: p, q: q, loss: loss, y: y, rest: rest, share: share, entropy: share * logs, logs: logs,
@@ -112,7 +112,7 @@ struct SoftmaxLoss {
         sums.p.add(own.y * own.p, isTop: isTop)
         sums.q.add(own.rest * own.p, isTop: isTop)
         sums.share.add(own.share, isTop: isTop)
-        sums.infinite.add(F64x8.select(F64x8(1e300) < own.loss, own.share, F64x8.zero), isTop: isTop)
+        sums.infinite.add(Doubles.select(Doubles(1e300) < own.loss, own.share, Doubles.zero), isTop: isTop)
         sums.entropy.add(own.entropy, isTop: isTop)
         sums.logs.add(own.logs, isTop: isTop)
         if isMixture {
@@ -138,7 +138,7 @@ struct SoftmaxLoss {
             let product =
                 loss.isMixture
                 ? loss.smoothed(term.all, with: modulator.all.value * logs.all)
-                : Jet(q.all, F64x8.zero, F64x8.zero).power(loss.gamma)
+                : Jet(q.all, Doubles.zero, Doubles.zero).power(loss.gamma)
                     * loss.smoothed(entropy.all, with: share.all * logs.all)
             self.loss = s.infinite.total.all.v[0] > 0 ? .infinity : product.value.v[0]
         }
@@ -146,7 +146,7 @@ struct SoftmaxLoss {
 
     /// Smoothing of the cross-entropy alone spreads a part of the share evenly: `even` is the share times the sum of L.
     private func smoothed(_ hard: Jet, with even: Jet) -> Jet {
-        F64x8(1 - smoothing) * hard + F64x8(smoothing) * uniform * even
+        Doubles(1 - smoothing) * hard + Doubles(smoothing) * uniform * even
     }
 
     private func derive(_ klass: Int, _ count: Int, _ all: Totals) {
@@ -183,14 +183,14 @@ struct SoftmaxLoss {
     }
 
     /// What p (1 - p) is multiplied by: M V + g q^(g-1) p_t CE, or its like for each class.
-    private func gaussNewton(_ all: Totals) -> F64x8 {
+    private func gaussNewton(_ all: Totals) -> Doubles {
         if isMixture {
             // sum y a (M - M' C), where M' = dM / dlog p and -term' = sum y a (M - M' L).
-            let even = F64x8(smoothing) * uniform
-            let kept = F64x8(1 - smoothing) * (-all.term.all.first)
-            return kept + F64x8(smoothing) * all.modulator.all.value - even * all.modulator.all.first * all.logs.all.value
+            let even = Doubles(smoothing) * uniform
+            let kept = Doubles(1 - smoothing) * (-all.term.all.first)
+            return kept + Doubles(smoothing) * all.modulator.all.value - even * all.modulator.all.first * all.logs.all.value
         }
-        let m = Jet(all.q.all, F64x8.one, F64x8.zero).power(gamma)
+        let m = Jet(all.q.all, Doubles.one, Doubles.zero).power(gamma)
         let entropy = smoothed(all.entropy.all, with: all.share.all * all.logs.all)
         return m.value * all.share.all + m.first * all.p.all * entropy.value
     }
@@ -202,7 +202,7 @@ struct SoftmaxLoss {
         store(value, dtype, to: output + index &* size(of: dtype))
     }
 
-    private func write(_ klass: Int, _ count: Int, _ p: F64x8, grad: F64x8, hess: F64x8) {
+    private func write(_ klass: Int, _ count: Int, _ p: Doubles, grad: Doubles, hess: Doubles) {
         let args = plan.pointee.args
         let dtype = plan.pointee.outDtype
         let isSilent = !isLive || factor == 0

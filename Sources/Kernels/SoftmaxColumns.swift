@@ -164,9 +164,9 @@ struct SoftmaxColumns<V: Lanes> {
         var i = 0
         while i < V.count {
             samples.add(
-                rest: F64x8(loading: samples.chunkRest + i), top: F64x8(loading: samples.chunkTop + i), w &* V.count &+ i,
+                rest: Doubles(loading: samples.chunkRest + i), top: Doubles(loading: samples.chunkTop + i), w &* V.count &+ i,
                 isFirst: start == 0)
-            i &+= 8
+            i &+= Doubles.count
         }
     }
 

@@ -115,27 +115,27 @@ struct SoftmaxRows<V: Lanes> {
         let isHere = target >= 0 && target < count
         let saved = isHere ? e[target] : 0
         if isHere { e[target] = 0 }
-        // 16 sums for every type: of doubles the even and the odd vectors' own.
+        // SoftmaxScratch.sums of them: where a vector has fewer lanes, even and odd vectors have their own.
         var sums = Extremes<V>(), odd = Extremes<V>()
         var i = 0
         while i < count {
             sums.add(top: V(loading: e + i))
             i &+= V.count
-            if V.count < 16 && i < count {
+            if V.count < SoftmaxScratch<V>.sums && i < count {
                 odd.add(top: V(loading: e + i))
                 i &+= V.count
             }
         }
-        if V.count < 16 { sums.add(rest: odd.rest, top: odd.top) }
+        if V.count < SoftmaxScratch<V>.sums { sums.add(rest: odd.rest, top: odd.top) }
         if isHere { e[target] = saved }
         let place = reference(r, c)
         let lanes = V.fold(rest: sums.rest, top: sums.top)
         let chunk = Mass(
-            shift: F64x8(samples.chunkShift[place]), steps: F64x8(samples.chunkSteps[place]), rest: F64x8(Double(lanes.rest)),
-            top: F64x8(Double(lanes.top)))
+            shift: Doubles(samples.chunkShift[place]), steps: Doubles(samples.chunkSteps[place]), rest: Doubles(Double(lanes.rest)),
+            top: Doubles(Double(lanes.top)))
         let own = Mass(
-            shift: F64x8(samples.shift[r]), steps: F64x8(samples.steps[r]), rest: F64x8(samples.rest[r]),
-            top: F64x8(samples.top[r]))
+            shift: Doubles(samples.shift[r]), steps: Doubles(samples.steps[r]), rest: Doubles(samples.rest[r]),
+            top: Doubles(samples.top[r]))
         let all = c == 0 ? chunk : own + chunk
         samples.setMass(r, shift: all.shift.v[0], steps: all.steps.v[0], rest: all.rest.v[0], top: all.top.v[0])
     }

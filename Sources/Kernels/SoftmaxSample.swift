@@ -1,6 +1,6 @@
 import CKernels
 
-/// The classes of one sample in double, eight at a time, for what is rare: class probabilities as targets, label smoothing,
+/// The classes of one sample in double, a vector at a time, for what is rare: class probabilities as targets, label smoothing,
 /// the full Hessian.
 struct SoftmaxSample {
     let plan: Plan
@@ -28,11 +28,11 @@ struct SoftmaxSample {
             maximum = score(k)
             top = k
         }
-        let reference = Reference(maximum: F64x8(maximum))
+        let reference = Reference(maximum: Doubles(maximum))
         mass.shift = reference.shift
         mass.steps = reference.steps
-        var sums = F64x8.zero
-        forEachEight { k, count in sums = sums + lanes(k, count, beyond: 0) { $0 == top || $0 == absent ? 0 : exponential($0) } }
+        var sums = Doubles.zero
+        forEachVector { k, count in sums = sums + lanes(k, count, beyond: 0) { $0 == top || $0 == absent ? 0 : exponential($0) } }
         rest = sums.sum
         total = rest + (top == absent ? 0 : exponential(top))
     }
@@ -44,43 +44,43 @@ struct SoftmaxSample {
         return scalar(dtype, plan.pointee.args.scores.unsafelyUnwrapped + element(klass) &* size(of: dtype))
     }
 
-    var logSum: Double { (mass.reference + Logarithm.natural(F64x8(total))).v[0] }
+    var logSum: Double { (mass.reference + Logarithm.natural(Doubles(total))).v[0] }
 
     /// The sum of exponentials relative to the maximum.
-    var sumFromMaximum: Double { total / mass.exponential(F64x8(maximum)).v[0] }
+    var sumFromMaximum: Double { total / mass.exponential(Doubles(maximum)).v[0] }
 
-    private func exponential(_ klass: Int) -> Double { mass.exponential(F64x8(score(klass))).v[0] }
+    private func exponential(_ klass: Int) -> Double { mass.exponential(Doubles(score(klass))).v[0] }
 
-    /// Calls body with the first of up to eight classes and their number.
-    @inline(__always) func forEachEight(_ body: (Int, Int) -> Void) {
+    /// Calls body with the first class of each vector and their number.
+    @inline(__always) func forEachVector(_ body: (Int, Int) -> Void) {
         var k = 0
         while k < classes {
-            body(k, min(8, classes &- k))
-            k &+= 8
+            body(k, min(Doubles.count, classes &- k))
+            k &+= Doubles.count
         }
     }
 
-    @inline(__always) func lanes(_ klass: Int, _ count: Int, beyond: Double, _ value: (Int) -> Double) -> F64x8 {
-        var v = SIMD8<Double>(repeating: beyond)
+    @inline(__always) func lanes(_ klass: Int, _ count: Int, beyond: Double, _ value: (Int) -> Double) -> Doubles {
+        var v = Doubles.Storage(repeating: beyond)
         for i in 0..<count { v[i] = value(klass &+ i) }
-        return F64x8(v)
+        return Doubles(v)
     }
 
     /// p, 1 - p and -log p of some classes; those beyond the end have p = 0.
-    @inline(never) func probabilities(_ klass: Int, _ count: Int) -> (p: F64x8, q: F64x8, loss: F64x8) {
+    @inline(never) func probabilities(_ klass: Int, _ count: Int) -> (p: Doubles, q: Doubles, loss: Doubles) {
         let z = lanes(klass, count, beyond: -.infinity, score)
         let e = mass.exponential(z)
-        let sum = F64x8(total)
-        var p = e / sum, q = F64x8.one - p
+        let sum = Doubles(total)
+        var p = e / sum, q = Doubles.one - p
         var loss = Logarithm.natural(sum) - mass.distance(z)
         if top >= klass && top < klass &+ count {
             let i = top &- klass
-            let ratio = F64x8(rest) / F64x8(e.v[i])
+            let ratio = Doubles(rest) / Doubles(e.v[i])
             q.v[i] = rest / total
-            loss.v[i] = F64x8.log1p(Pair(ratio.atMost(F64x8.one), F64x8.zero)).hi.v[0]
-            if ratio.v[0] > 1 { loss.v[i] = Logarithm.natural(F64x8(total / e.v[i])).v[0] }
+            loss.v[i] = Doubles.log1p(Pair(ratio.atMost(Doubles.one), Doubles.zero)).hi.v[0]
+            if ratio.v[0] > 1 { loss.v[i] = Logarithm.natural(Doubles(total / e.v[i])).v[0] }
         }
-        for i in count..<8 { p.v[i] = 0 }
+        for i in count..<Doubles.count { p.v[i] = 0 }
         return (p, q, loss)
     }
 
@@ -88,10 +88,10 @@ struct SoftmaxSample {
 
     /// -f' and f'' of the label's margin.
     func derivatives(_ target: Int, gamma: Double) -> (slope: Double, bend: Double) {
-        let z = F64x8(score(target))
-        let others = Pair(F64x8(beside(target)), F64x8.zero)
+        let z = Doubles(score(target))
+        let others = Pair(Doubles(beside(target)), Doubles.zero)
         let margin = Margin.softmax(target: mass.exponentialPair(z), others: others, distance: mass.distance(z)).margin
-        let g = Gamma<F64x8>(gamma)
+        let g = Gamma<Doubles>(gamma)
         let w = GammaAny.weight(margin, g)
         let slope = margin.slope(w, g.value.hi, isSharp: GammaAny.isSharp)
         return (slope.v[0], margin.curvature(w, g.value.hi, slope: slope, mode: FOCAL_HESSIAN_EXACT).v[0])

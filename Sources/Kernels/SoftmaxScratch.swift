@@ -10,7 +10,7 @@ struct SoftmaxScratch<V: Lanes> {
     static var chunk: Int { 128 }
 
     /// Running sums of a chunk, class k in sum k modulo 16.
-    static var sums: Int { 16 }
+    static var sums: Int { min(16, 2 &* V.count) }
 
     private let base: UnsafeMutableRawPointer
 
@@ -118,10 +118,10 @@ struct SampleStage<V: Lanes> {
             let largest = args.shard_max.unsafelyUnwrapped[first &+ i]
             if samples.live[i] != 0 { samples.target[i] = args.shard_target.unsafelyUnwrapped[first &+ i] }
             let top = samples.target[i] > largest ? samples.target[i] : largest
-            let reference = Reference(maximum: F64x8(top))
+            let reference = Reference(maximum: Doubles(top))
             let mass = Mass(
-                shift: reference.shift, steps: reference.steps, rest: F64x8.zero, top: F64x8.zero)
-            let sum = args.shard_sum.unsafelyUnwrapped[first &+ i] * mass.exponential(F64x8(largest)).v[0]
+                shift: reference.shift, steps: reference.steps, rest: Doubles.zero, top: Doubles.zero)
+            let sum = args.shard_sum.unsafelyUnwrapped[first &+ i] * mass.exponential(Doubles(largest)).v[0]
             samples.setMass(i, shift: mass.shift.v[0], steps: mass.steps.v[0], rest: sum, top: 0)
         }
     }

@@ -54,13 +54,13 @@ struct Samples {
 
     @inline(__always) func mass(_ i: Int) -> Mass {
         Mass(
-            shift: F64x8(loading: shift + i), steps: F64x8(loading: steps + i), rest: F64x8(loading: rest + i),
-            top: F64x8(loading: top + i))
+            shift: Doubles(loading: shift + i), steps: Doubles(loading: steps + i), rest: Doubles(loading: rest + i),
+            top: Doubles(loading: top + i))
     }
-    /// Adds a chunk's sums, whose references stand in the chunk's columns, to eight samples.
-    @inline(__always) func add(rest: F64x8, top: F64x8, _ i: Int, isFirst: Bool) {
+    /// Adds a chunk's sums, whose references stand in the chunk's columns, to a vector of samples.
+    @inline(__always) func add(rest: Doubles, top: Doubles, _ i: Int, isFirst: Bool) {
         let chunk = Mass(
-            shift: F64x8(loading: chunkShift + i), steps: F64x8(loading: chunkSteps + i), rest: rest, top: top)
+            shift: Doubles(loading: chunkShift + i), steps: Doubles(loading: chunkSteps + i), rest: rest, top: top)
         setMass(isFirst ? chunk : mass(i) + chunk, i)
     }
 
@@ -70,17 +70,17 @@ struct Samples {
         var i = 0
         while i < count {
             let chunk = Mass(
-                shift: F64x8(loading: chunkShift + i), steps: F64x8(loading: chunkSteps + i), rest: F64x8.zero, top: F64x8.zero)
-            setFactors(chunk.scale(to: mass(i)), i, F64x8(largest))
-            i &+= 8
+                shift: Doubles(loading: chunkShift + i), steps: Doubles(loading: chunkSteps + i), rest: Doubles.zero, top: Doubles.zero)
+            setFactors(chunk.scale(to: mass(i)), i, Doubles(largest))
+            i &+= Doubles.count
         }
     }
 
     /// The same for one sample, whose chunk's reference stands elsewhere.
     func scaleChunk(of i: Int, at place: Int, largest: Double) {
         let chunk = Mass(
-            shift: F64x8(chunkShift[place]), steps: F64x8(chunkSteps[place]), rest: F64x8.zero, top: F64x8.zero)
-        let sample = Mass(shift: F64x8(shift[i]), steps: F64x8(steps[i]), rest: F64x8.zero, top: F64x8.zero)
+            shift: Doubles(chunkShift[place]), steps: Doubles(chunkSteps[place]), rest: Doubles.zero, top: Doubles.zero)
+        let sample = Mass(shift: Doubles(shift[i]), steps: Doubles(steps[i]), rest: Doubles.zero, top: Doubles.zero)
         let scale = chunk.scale(to: sample).v[0], ratio = scale * ratio[i]
         chunkScale[i] = scale
         gradScaled[i] = scale * gradFactor[i]
@@ -88,11 +88,11 @@ struct Samples {
         probabilityScaled[i] = scale * probability[i]
     }
 
-    private func setFactors(_ scale: F64x8, _ i: Int, _ largest: F64x8) {
+    private func setFactors(_ scale: Doubles, _ i: Int, _ largest: Doubles) {
         scale.store(to: chunkScale + i)
-        (scale * F64x8(loading: gradFactor + i)).store(to: gradScaled + i)
-        (scale * F64x8(loading: ratio + i)).atMost(largest).store(to: ratioScaled + i)
-        (scale * F64x8(loading: probability + i)).store(to: probabilityScaled + i)
+        (scale * Doubles(loading: gradFactor + i)).store(to: gradScaled + i)
+        (scale * Doubles(loading: ratio + i)).atMost(largest).store(to: ratioScaled + i)
+        (scale * Doubles(loading: probability + i)).store(to: probabilityScaled + i)
     }
 
     @inline(__always) func setMass(_ mass: Mass, _ i: Int) {
@@ -104,7 +104,7 @@ struct Samples {
 }
 
 /// From the sums over classes to everything a sample's outputs are made of: the scalar function of the margin, in double for
-/// every type of scores, eight samples at a time.
+/// every type of scores, a vector of samples at a time.
 struct SoftmaxTerm {
     let plan: Plan
     let samples: Samples
@@ -118,27 +118,27 @@ struct SoftmaxTerm {
         var i = 0
         while i < count {
             let mass = samples.mass(i)
-            let z = F64x8(loading: samples.target + i)
+            let z = Doubles(loading: samples.target + i)
             let exact = mass.exactSum
             let (margin, total) = Margin.softmax(target: mass.exponentialPair(z), others: exact, distance: mass.distance(z))
             let others = exact.hi
-            let gamma = Gamma(Pair(F64x8(loading: samples.gamma + i), F64x8.zero))
+            let gamma = Gamma(Pair(Doubles(loading: samples.gamma + i), Doubles.zero))
             let w = GammaAny.weight(margin, gamma)
-            let a = F64x8(loading: samples.weight + i)
+            let a = Doubles(loading: samples.weight + i)
             let slope = margin.slope(w, gamma.value.hi, isSharp: GammaAny.isSharp)
             // Where no other class counts the slope is 0 and so is its share.
-            let quotient = Pair(F64x8.one, F64x8.zero).quotient(exact), isAlone = others == F64x8.zero
-            let share = F64x8.select(isAlone, F64x8.zero, quotient.hi)
-            let scaled = a * slope * F64x8(plan.pointee.scale)
+            let quotient = Pair(Doubles.one, Doubles.zero).quotient(exact), isAlone = others == Doubles.zero
+            let share = Doubles.select(isAlone, Doubles.zero, quotient.hi)
+            let scaled = a * slope * Doubles(plan.pointee.scale)
             (-scaled).store(to: samples.gradTarget + i)
-            F64x8.select(isAlone, F64x8.zero, quotient * scaled).store(to: samples.gradFactor + i)
-            F64x8.select(a == F64x8.zero, F64x8.zero, a * (w * margin.loss)).store(to: samples.loss + i)
-            let inverse = F64x8.one / total
+            Doubles.select(isAlone, Doubles.zero, quotient * scaled).store(to: samples.gradFactor + i)
+            Doubles.select(a == Doubles.zero, Doubles.zero, a * (w * margin.loss)).store(to: samples.loss + i)
+            let inverse = Doubles.one / total
             inverse.store(to: samples.probability + i)
             margin.p.store(to: samples.probabilityTarget + i)
             (mass.reference + Logarithm.natural(total)).store(to: samples.logSum + i)
             if needsHess {
-                let scale = a * F64x8(plan.pointee.scale * args.hessian_scale)
+                let scale = a * Doubles(plan.pointee.scale * args.hessian_scale)
                 let exact = margin.curvature(w, gamma.value.hi, slope: slope, mode: FOCAL_HESSIAN_EXACT)
                 share.store(to: samples.ratio + i)
                 (mass.rest * share).store(to: samples.complement + i)
@@ -146,20 +146,20 @@ struct SoftmaxTerm {
                 (scale * slope).store(to: samples.slope + i)
                 (scale * exact).store(to: samples.bend + i)
                 let target = scale * margin.curvature(w, gamma.value.hi, slope: slope, mode: args.hessian)
-                target.atLeast(F64x8(args.hessian_floor)).store(to: samples.hessTarget + i)
+                target.atLeast(Doubles(args.hessian_floor)).store(to: samples.hessTarget + i)
             }
-            i &+= 8
+            i &+= Doubles.count
         }
     }
 }
 
-extension Margin where V == F64x8 {
+extension Margin where V == Doubles {
     /// The margin of a softmax target, u = log(target / others), without forming 1 - p; and the sum of both.  Pairs, because
     /// q^gamma multiplies every error by gamma.
     /// distance: the target's log, relative to the reference of the sums; it serves where `target` underflows.
     @inline(__always) static func softmax(
-        target: Pair<F64x8>, others: Pair<F64x8>, distance: F64x8
-    ) -> (margin: Margin, total: F64x8) {
+        target: Pair<Doubles>, others: Pair<Doubles>, distance: Doubles
+    ) -> (margin: Margin, total: Doubles) {
         let isWrong = target.hi < others.hi
         let small = Pair.select(isWrong, target, others), large = Pair.select(isWrong, others, target)
         let e = small.quotient(large)
@@ -168,13 +168,13 @@ extension Margin where V == F64x8 {
         let leading = Pair.sum(own.hi, -theirs.hi)
         let low = (own.lo - theirs.lo) + (large.lo / large.hi - small.lo / small.hi)
         let difference = Pair.sum(leading.hi, leading.lo + low)
-        let isFar = e.hi < F64x8(0x1p-900)
-        let farther = F64x8.select(isWrong, Logarithm.natural(others.hi) - distance, F64x8(1e4))
-        let size = Pair(F64x8.select(isFar, farther, difference.hi), F64x8.select(isFar, F64x8.zero, difference.lo))
+        let isFar = e.hi < Doubles(0x1p-900)
+        let farther = Doubles.select(isWrong, Logarithm.natural(others.hi) - distance, Doubles(1e4))
+        let size = Pair(Doubles.select(isFar, farther, difference.hi), Doubles.select(isFar, Doubles.zero, difference.lo))
         let sum = Pair.sum(target.hi, others.hi)
         let total = Pair(sum.hi, sum.lo + (target.lo + others.lo))
         let margin = Margin(
-            u: Pair.select(isWrong, Pair(-size.hi, -size.lo), size), log1p: F64x8.log1p(e), p: target.hi / total.hi,
+            u: Pair.select(isWrong, Pair(-size.hi, -size.lo), size), log1p: Doubles.log1p(e), p: target.hi / total.hi,
             q: others.quotient(total))
         return (margin, total.hi)
     }

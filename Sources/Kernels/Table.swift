@@ -25,14 +25,14 @@ private func fill(_ table: UnsafeMutablePointer<focal_kernels>, _ isa: StaticStr
         sigmoid: { plan, begin, end, scratch in
             let plan = plan.unsafelyUnwrapped, scratch = scratch.unsafelyUnwrapped
             return plan.pointee.args.score_dtype == FOCAL_DTYPE_F64
-                ? Sigmoid<F64x8>.run(plan, Int(begin), Int(end), scratch)
-                : Sigmoid<F32x16>.run(plan, Int(begin), Int(end), scratch)
+                ? Sigmoid<Doubles>.run(plan, Int(begin), Int(end), scratch)
+                : Sigmoid<Floats>.run(plan, Int(begin), Int(end), scratch)
         },
         softmax: { plan, begin, end, scratch in
             let plan = plan.unsafelyUnwrapped, scratch = scratch.unsafelyUnwrapped
             return plan.pointee.args.score_dtype == FOCAL_DTYPE_F64
-                ? Softmax<F64x8>.run(plan, Int(begin), Int(end), scratch)
-                : Softmax<F32x16>.run(plan, Int(begin), Int(end), scratch)
+                ? Softmax<Doubles>.run(plan, Int(begin), Int(end), scratch)
+                : Softmax<Floats>.run(plan, Int(begin), Int(end), scratch)
         },
         shard_stats: { plan, begin, end, _ in
             ShardStats(plan: plan.unsafelyUnwrapped, begin: Int(begin), end: Int(end)).run()

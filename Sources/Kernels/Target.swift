@@ -1,11 +1,33 @@
 import CKernels
 
+/// A type that targets are stored in.
+protocol StoredTarget {
+    static func match<V: Lanes>(_ p: UnsafePointer<Self>, _ value: Self, in _: V.Type) -> V.Mask
+}
+
+extension Float: StoredTarget {
+    @_transparent static func match<V: Lanes>(_ p: UnsafePointer<Self>, _ value: Self, in _: V.Type) -> V.Mask { V.match(p, value) }
+}
+extension Double: StoredTarget {
+    @_transparent static func match<V: Lanes>(_ p: UnsafePointer<Self>, _ value: Self, in _: V.Type) -> V.Mask { V.match(p, value) }
+}
+extension UInt8: StoredTarget {
+    @_transparent static func match<V: Lanes>(_ p: UnsafePointer<Self>, _ value: Self, in _: V.Type) -> V.Mask { V.match(p, value) }
+}
+extension Int32: StoredTarget {
+    @_transparent static func match<V: Lanes>(_ p: UnsafePointer<Self>, _ value: Self, in _: V.Type) -> V.Mask { V.match(p, value) }
+}
+extension Int64: StoredTarget {
+    @_transparent static func match<V: Lanes>(_ p: UnsafePointer<Self>, _ value: Self, in _: V.Type) -> V.Mask { V.match(p, value) }
+}
+
 /// A stored target type.  Integers are hard: 0 or 1 where dense, a class where labels.
 protocol Target {
-    associatedtype Stored
+    associatedtype Stored: StoredTarget & Equatable
     static func value(_ stored: Stored) -> Double
     static func label(_ stored: Stored) -> Int64
-    static func isOne(_ stored: Stored) -> Bool
+    /// The stored form of a number that stands for a target or a label, if there is one.
+    static func stored(_ number: Int64) -> Stored?
     /// 1 where strictly between 0 and 1 (or out of range), as a number so that a loop may gather it without a branch.
     static func softness(_ stored: Stored) -> UInt32
     /// 1 where outside [0, 1] or NaN; an integer other than 0 or 1.
@@ -23,10 +45,10 @@ extension Target {
     }
 }
 
-enum FloatTarget<Stored: LaneScalar>: Target {
+enum FloatTarget<Stored: LaneScalar & StoredTarget>: Target {
     @inline(__always) static func value(_ stored: Stored) -> Double { Double(stored) }
     @inline(__always) static func label(_ stored: Stored) -> Int64 { 0 }
-    @inline(__always) static func isOne(_ stored: Stored) -> Bool { stored == 1 }
+    @inline(__always) static func stored(_ number: Int64) -> Stored? { Stored(number) }
     @inline(__always) static func softness(_ stored: Stored) -> UInt32 { (stored == 1 ? 0 : 1) & (stored == 0 ? 0 : 1) }
     @inline(__always) static func badness(_ stored: Stored) -> UInt32 { (stored >= 0 ? 0 : 1) | (stored <= 1 ? 0 : 1) }
     /// x^2 - x is 0 for these two alone.
@@ -48,16 +70,27 @@ enum FloatTarget<Stored: LaneScalar>: Target {
     }
 }
 
-enum IntegerTarget<Stored: FixedWidthInteger>: Target {
+enum IntegerTarget<Stored: FixedWidthInteger & StoredTarget>: Target {
     @inline(__always) static func value(_ stored: Stored) -> Double { Double(Int64(truncatingIfNeeded: stored)) }
     @inline(__always) static func label(_ stored: Stored) -> Int64 { Int64(truncatingIfNeeded: stored) }
-    @inline(__always) static func isOne(_ stored: Stored) -> Bool { stored == 1 }
+    @inline(__always) static func stored(_ number: Int64) -> Stored? { Stored(exactly: number) }
     @inline(__always) static func softness(_ stored: Stored) -> UInt32 { 0 }
     @inline(__always) static func badness(_ stored: Stored) -> UInt32 { stored & ~1 == 0 ? 0 : 1 }
     @inline(__always) static func areHard(_ targets: UnsafeRawPointer, _ count: Int) -> Bool {
-        var bits: Stored = 0
-        for i in 0..<count { bits |= at(targets, i) }
-        return bits & ~1 == 0
+        let stored = targets.assumingMemoryBound(to: Stored.self)
+        var isSoft = Floats.not(Floats.zero == Floats.zero)
+        var i = 0
+        while i &+ Floats.count <= count {
+            let isHard = Floats.or(Stored.match(stored + i, 0, in: Floats.self), Stored.match(stored + i, 1, in: Floats.self))
+            isSoft = Floats.or(isSoft, Floats.not(isHard))
+            i &+= Floats.count
+        }
+        var bad: UInt32 = 0
+        while i < count {
+            bad |= badness(at(targets, i))
+            i &+= 1
+        }
+        return bad == 0 && !Floats.any(isSoft)
     }
 }
 
