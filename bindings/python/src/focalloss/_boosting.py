@@ -14,7 +14,8 @@ from scipy.optimize import brentq
 
 from . import _abi
 from ._arrays import address, as_vector, code_of, dtype_code
-from ._call import SIGMOID, SOFTMAX, check, fill, new_args, run, run_reduced
+from ._call import SIGMOID, SOFTMAX, fill, new_args, run, run_reduced
+from ._helpers import both_classes, optimal_score, posterior, softmax_posterior
 
 _DENSE = frozenset(_abi.DTYPE[name] for name in ("f32", "f64", "u8", "i32", "i64"))
 _SCORES = frozenset(_abi.DTYPE[name] for name in ("f32", "f64"))
@@ -193,7 +194,7 @@ class BoostingObjective:
         if prior is None:
             prior = self._priors(y, weight)
         if self.num_class is None:
-            return _call_double("optimal_score", float(prior), self._effective_alpha(), self.gamma)
+            return optimal_score(prior, self._effective_alpha(), self.gamma)
         return _optimal_scores(as_vector(prior, "prior", self.num_class) * self._effective_alphas(), self.gamma)
 
     def _priors(self, y, weight):
@@ -232,17 +233,10 @@ class BoostingObjective:
         is smallest at, alpha and class_weight included (Charoenphakdee et al., CVPR 2021, without the weights). Sample
         weights are not known here: probabilities are those of the weighted rows.
         """
-        raw = numpy.ascontiguousarray(raw, dtype=numpy.float64)
         if self.num_class is None:
-            positive = numpy.empty(raw.size)
-            check(_abi.FUNCTIONS["posterior"](raw.ctypes.data, raw.size, self._effective_alpha(), self.gamma,
-                                              positive.ctypes.data))
-            return numpy.column_stack([1 - positive, positive])
-        raw = raw.reshape(-1, self.num_class)
-        out, alphas = numpy.empty_like(raw), self._effective_alphas()
-        check(_abi.FUNCTIONS["softmax_posterior"](raw.ctypes.data, *raw.shape, alphas.ctypes.data, self.gamma,
-                                                  out.ctypes.data))
-        return out
+            return both_classes(posterior(numpy.ravel(raw), self._effective_alpha(), self.gamma))
+        rows = numpy.reshape(raw, (-1, self.num_class))
+        return softmax_posterior(rows, self._effective_alphas(), self.gamma)
 
 
 def _as(values, accepted):
@@ -258,13 +252,6 @@ def _as_labels(y):
     if y.dtype.kind == "f" and not (labels == y).all():
         raise ValueError("multiclass labels must be whole numbers")
     return labels
-
-
-def _call_double(name, *arguments):
-    """A helper of the library whose last argument is one double to write."""
-    out = numpy.empty(1)
-    check(_abi.FUNCTIONS[name](*arguments, out.ctypes.data))
-    return float(out[0])
 
 
 def _optimal_scores(weights, gamma):

@@ -99,5 +99,10 @@ def softmax_posterior(
     return numpy.moveaxis(result, -1, axis)
 
 
+def both_classes(positive: numpy.ndarray) -> numpy.ndarray:
+    """(n, 2) probabilities from those of the positive class, as scikit-learn has them."""
+    return numpy.column_stack([1 - positive, positive])
+
+
 def _float64(x, name: str):
     return numpy.ascontiguousarray(view(x, name), dtype=numpy.float64).reshape(numpy.shape(x))

@@ -115,8 +115,9 @@ def cross_entropy(
 
     torch's `weight=w` with its weighted mean is `class_weights=w, divisor="weights"`.
     """
-    every = {**options, "axis": axis, "ignore_index": ignore_index}
-    return evaluate(SOFTMAX_FAMILY, LOSS, logits, targets, None, 0.0, reduction, every)
+    return softmax_focal_loss(
+        logits, targets, None, 0.0, reduction, axis=axis, ignore_index=ignore_index, **options
+    )
 
 
 def cross_entropy_and_grad(
@@ -129,8 +130,9 @@ def cross_entropy_and_grad(
     **options: Unpack[SoftmaxOptions],
 ) -> tuple[Loss, numpy.ndarray]:
     """Softmax cross-entropy and its gradient: (loss, grad). See cross_entropy."""
-    every = {**options, "axis": axis, "ignore_index": ignore_index}
-    return evaluate(SOFTMAX_FAMILY, LOSS | GRAD, logits, targets, None, 0.0, reduction, every)
+    return softmax_focal_loss_and_grad(
+        logits, targets, None, 0.0, reduction, axis=axis, ignore_index=ignore_index, **options
+    )
 
 
 # ---- Classes spread over machines ---------------------------------------------------------------------------------

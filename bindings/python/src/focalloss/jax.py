@@ -72,30 +72,24 @@ def sigmoid_focal_loss(
 
     Derivatives are with respect to the logits; one with respect to labels or weights is an error.
     """
-    logits, labels = jnp.asarray(logits), jnp.asarray(labels)
-    indices = labels.shape != logits.shape
-    background = logits.shape[axis] if indices and logits.ndim else None
-    alpha, alphas = _number_or_vector(alpha)
-    positive, positives = _number_or_vector(pos_weight)
-    word, number = (divisor, None) if isinstance(divisor, str) else ("valid", float(divisor))
-    settings = Settings(
+    return _loss(
         False,
-        indices,
+        logits,
+        labels,
         alpha,
-        gamma,
-        reduction,
-        word,
-        number,
-        label_smoothing,
-        smoothing_rule,
-        soft_rule,
-        ignore_index,
-        background,
-        1.0 if positive is None else positive,
-        input,
-        clip,
+        pos_weight,
+        weights,
+        axis,
+        divisor,
+        gamma=gamma,
+        reduction=reduction,
+        label_smoothing=label_smoothing,
+        smoothing_rule=smoothing_rule,
+        soft_rule=soft_rule,
+        ignore_index=ignore_index,
+        input=input,
+        clip=clip,
     )
-    return _apply(logits, labels, weights, axis, alphas, positives, settings)
 
 
 def softmax_focal_loss(
@@ -126,25 +120,43 @@ def softmax_focal_loss(
 
     Second derivatives need class indices and make a K x K matrix for each sample.
     """
+    return _loss(
+        True,
+        logits,
+        labels,
+        alpha,
+        None,
+        weights,
+        axis,
+        divisor,
+        gamma=gamma,
+        reduction=reduction,
+        label_smoothing=label_smoothing,
+        smoothing_rule=smoothing_rule,
+        soft_rule=soft_rule,
+        ignore_index=ignore_index,
+    )
+
+
+def _loss(softmax: bool, logits, labels, alpha, pos_weight, weights, axis, divisor, *, ignore_index, **options):
+    """options: fields of Settings."""
     logits, labels = jnp.asarray(logits), jnp.asarray(labels)
     indices = labels.shape != logits.shape
     alpha, alphas = _number_or_vector(alpha)
+    positive, positives = _number_or_vector(pos_weight)
     word, number = (divisor, None) if isinstance(divisor, str) else ("valid", float(divisor))
     settings = Settings(
-        True,
+        softmax,
         indices,
         alpha,
-        gamma,
-        reduction,
-        word,
-        number,
-        label_smoothing,
-        smoothing_rule,
-        soft_rule,
-        ignore_index if indices else None,
-        None,
+        divisor=word,
+        divisor_value=number,
+        ignore_index=ignore_index if indices or not softmax else None,
+        background_label=logits.shape[axis] if indices and logits.ndim and not softmax else None,
+        pos_weight=1.0 if positive is None else positive,
+        **options,
     )
-    return _apply(logits, labels, weights, axis, alphas, None, settings)
+    return _apply(logits, labels, weights, axis, alphas, positives, settings)
 
 
 def _number_or_vector(value) -> tuple:

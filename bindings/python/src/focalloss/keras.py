@@ -29,18 +29,15 @@ def _adapter():
 
 
 class _Focal(keras.losses.Loss):
-    def __init__(self, alpha, gamma, from_logits, axis, reduction, name, dtype):
+    """A loss whose parameters are its attributes and, saved with a model, its configuration."""
+
+    def __init__(self, reduction, name, dtype, **parameters):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
-        self.alpha, self.gamma, self.from_logits, self.axis = alpha, gamma, from_logits, axis
+        self.parameters = tuple(parameters)
+        vars(self).update(parameters)
 
     def get_config(self) -> dict:
-        return {
-            **super().get_config(),
-            "alpha": self.alpha,
-            "gamma": self.gamma,
-            "from_logits": self.from_logits,
-            "axis": self.axis,
-        }
+        return {**super().get_config(), **{name: getattr(self, name) for name in self.parameters}}
 
     def softmax_loss(self, y_true, y_pred, **options):
         """One value a sample. Probabilities p go in as log(p), whose softmax they are (summing to 1, as in Keras)."""
@@ -76,8 +73,8 @@ class BinaryFocal(_Focal):
         name="binary_focal",
         dtype=None,
     ):
-        super().__init__(alpha, gamma, from_logits, axis, reduction, name, dtype)
-        self.label_smoothing = label_smoothing
+        parameters = {"alpha": alpha, "gamma": gamma, "from_logits": from_logits, "axis": axis}
+        super().__init__(reduction, name, dtype, label_smoothing=label_smoothing, **parameters)
 
     def call(self, y_true, y_pred):
         options = {} if self.from_logits else {"input": "probabilities", "clip": keras.config.epsilon()}
@@ -91,9 +88,6 @@ class BinaryFocal(_Focal):
             **options,
         )
         return loss if self.axis is None else ops.mean(loss, axis=self.axis)
-
-    def get_config(self) -> dict:
-        return {**super().get_config(), "label_smoothing": self.label_smoothing}
 
 
 @keras.saving.register_keras_serializable(package="focalloss")
@@ -121,14 +115,11 @@ class CategoricalFocal(_Focal):
         name="categorical_focal",
         dtype=None,
     ):
-        super().__init__(alpha, gamma, from_logits, axis, reduction, name, dtype)
-        self.label_smoothing = label_smoothing
+        parameters = {"alpha": alpha, "gamma": gamma, "from_logits": from_logits, "axis": axis}
+        super().__init__(reduction, name, dtype, label_smoothing=label_smoothing, **parameters)
 
     def call(self, y_true, y_pred):
         return self.softmax_loss(y_true, y_pred, label_smoothing=self.label_smoothing, soft_rule="mixture")
-
-    def get_config(self) -> dict:
-        return {**super().get_config(), "label_smoothing": self.label_smoothing}
 
 
 @keras.saving.register_keras_serializable(package="focalloss")
@@ -152,8 +143,8 @@ class SparseCategoricalFocal(_Focal):
         name="sparse_categorical_focal",
         dtype=None,
     ):
-        super().__init__(alpha, gamma, from_logits, axis, reduction, name, dtype)
-        self.ignore_class = ignore_class
+        parameters = {"alpha": alpha, "gamma": gamma, "from_logits": from_logits, "axis": axis}
+        super().__init__(reduction, name, dtype, ignore_class=ignore_class, **parameters)
 
     def call(self, y_true, y_pred):
         y_true = ops.cast(y_true, "int32")
@@ -163,6 +154,3 @@ class SparseCategoricalFocal(_Focal):
         if self.ignore_class is not None:
             set_keras_mask(loss, ops.not_equal(y_true, self.ignore_class))
         return loss
-
-    def get_config(self) -> dict:
-        return {**super().get_config(), "ignore_class": self.ignore_class}

@@ -22,7 +22,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from ._helpers import optimal_score, posterior, softmax_posterior
+from ._helpers import both_classes, optimal_score, posterior, softmax_posterior
 from ._sigmoid import sigmoid_focal_loss, sigmoid_focal_loss_and_grad
 from ._softmax import softmax_focal_loss, softmax_focal_loss_and_grad
 
@@ -159,8 +159,7 @@ class FocalLogisticRegression(ClassifierMixin, BaseEstimator):
         """P(class | x), (n_samples, n_classes), with the effect of gamma and alpha on the scores undone."""
         scores = self.decision_function(X)
         if scores.ndim == 1:
-            positive = posterior(scores, self.alpha, self.gamma)
-            return numpy.column_stack([1.0 - positive, positive])
+            return both_classes(posterior(scores, self.alpha, self.gamma))
         alphas = None if numpy.ndim(self.alpha) == 0 else self.alpha
         return softmax_posterior(numpy.ascontiguousarray(scores), alphas, self.gamma)
 
