@@ -163,15 +163,16 @@ CONFIGURE = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@MAJOR@|$(call version,MAJOR
 	-e 's|@CMAKE_INCLUDEDIR@|$(call relative,$(CMAKEDIR),$(INCLUDEDIR))|'
 
 install: lib ## Install under PREFIX (/usr/local), staged under DESTDIR if that is set
-	$(INSTALL) -d $(foreach d,$(INCLUDEDIR) $(LIBDIR) $(PKGCONFIGDIR) $(CMAKEDIR),'$(DESTDIR)$(d)')
-	$(INSTALL) -m 644 $(HEADER) '$(DESTDIR)$(INCLUDEDIR)/focalloss.h'
-	$(INSTALL) -m 644 $(STATIC) '$(DESTDIR)$(LIBDIR)/libfocalloss.a'
-	$(INSTALL) -m 755 -s --strip-program='$(STRIP)' $(SHARED) '$(DESTDIR)$(LIBDIR)/libfocalloss.so.$(VERSION)'
-	ln -sf libfocalloss.so.$(VERSION) '$(DESTDIR)$(LIBDIR)/$(SONAME)'
-	ln -sf $(SONAME) '$(DESTDIR)$(LIBDIR)/libfocalloss.so'
-	$(CONFIGURE) bindings/c/focalloss.pc.in >'$(DESTDIR)$(PKGCONFIGDIR)/focalloss.pc'
-	$(CONFIGURE) bindings/c/focallossConfig.cmake.in >'$(DESTDIR)$(CMAKEDIR)/focallossConfig.cmake'
-	$(CONFIGURE) bindings/c/focallossConfigVersion.cmake.in >'$(DESTDIR)$(CMAKEDIR)/focallossConfigVersion.cmake'
+	$(call run,INSTALL $(DESTDIR)$(PREFIX)) $(INSTALL) -d \
+		$(foreach d,$(INCLUDEDIR) $(LIBDIR) $(PKGCONFIGDIR) $(CMAKEDIR),'$(DESTDIR)$(d)')
+	$(Q)$(INSTALL) -m 644 $(HEADER) '$(DESTDIR)$(INCLUDEDIR)/focalloss.h'
+	$(Q)$(INSTALL) -m 644 $(STATIC) '$(DESTDIR)$(LIBDIR)/libfocalloss.a'
+	$(Q)$(INSTALL) -m 755 -s --strip-program='$(STRIP)' $(SHARED) '$(DESTDIR)$(LIBDIR)/libfocalloss.so.$(VERSION)'
+	$(Q)ln -sf libfocalloss.so.$(VERSION) '$(DESTDIR)$(LIBDIR)/$(SONAME)'
+	$(Q)ln -sf $(SONAME) '$(DESTDIR)$(LIBDIR)/libfocalloss.so'
+	$(Q)$(CONFIGURE) bindings/c/focalloss.pc.in >'$(DESTDIR)$(PKGCONFIGDIR)/focalloss.pc'
+	$(Q)$(CONFIGURE) bindings/c/focallossConfig.cmake.in >'$(DESTDIR)$(CMAKEDIR)/focallossConfig.cmake'
+	$(Q)$(CONFIGURE) bindings/c/focallossConfigVersion.cmake.in >'$(DESTDIR)$(CMAKEDIR)/focallossConfigVersion.cmake'
 
 uninstall: ## Remove what install put there
 	rm -f '$(DESTDIR)$(INCLUDEDIR)/focalloss.h' '$(DESTDIR)$(PKGCONFIGDIR)/focalloss.pc'
@@ -214,7 +215,8 @@ demo: ## Train on real tables with rare classes, in C and in Python; compare the
 	@$(MAKE) -j$(shell nproc) python $(BUILD)/examples/train
 	@$(PY) bindings/python/examples/tables.py $(BUILD)/data
 	@$(PY) bindings/python/examples/demo.py $(BUILD)/examples/train $(BUILD)/data $(BUILD)/demo
-	@$(PY) -m focalloss plot $(BUILD)/demo/curves.png
+	@$(PY) -m focalloss plot $(BUILD)/demo/curves.png >/dev/null
+	@echo '          $(BUILD)/demo/curves.png'
 pictures: python ## Draw docs/images/curves.png again
 	@$(PY) -m focalloss plot docs/images/curves.png
 .PHONY: demo pictures
