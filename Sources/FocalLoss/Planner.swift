@@ -29,22 +29,24 @@ struct Planner {
         }
         let perClass = args.alphas != nil || args.class_weights != nil || args.pos_weights != nil
         let isUniform = !perClass || args.classes == 1
-        if isUniform { weights() }
-        let weightless = isUniform && plan.pointee.pos > 0 && plan.pointee.neg > 0 && args.weights == nil
+        let (positive, negative) = isUniform ? weights : (1, 1)
+        let isWeighty = isUniform && positive > 0 && negative > 0 && args.weights == nil
         let isFloat = args.target_dtype == FOCAL_DTYPE_F32 || args.target_dtype == FOCAL_DTYPE_F64
         plan.pointee.uniform = isUniform ? 1 : 0
-        plan.pointee.weightless = weightless ? 0 : 1
+        plan.pointee.weightless = isWeighty ? 0 : 1
+        plan.pointee.pos = positive
+        plan.pointee.neg = negative
         plan.pointee.careful = args.input != FOCAL_INPUT_LOGITS || args.label_smoothing > 0 ? 1 : 0
         plan.pointee.soft = isFloat && args.target_check == FOCAL_TARGETS_TRUSTED ? 1 : 0
     }
 
     /// The weights of a positive and a negative where no class differs from another.
-    private func weights() {
+    private var weights: (positive: Double, negative: Double) {
         let alpha = args.alphas.map { $0[0] } ?? args.alpha
         let shared = args.class_weights.map { $0[0] } ?? 1
         let isOff = alpha == FOCAL_ALPHA_OFF
-        plan.pointee.pos = (isOff ? 1 : alpha) * (args.pos_weights.map { $0[0] } ?? args.pos_weight) * shared
-        plan.pointee.neg = (isOff ? 1 : 1 - alpha) * args.neg_weight * shared
+        let positive = args.pos_weights.map { $0[0] } ?? args.pos_weight
+        return ((isOff ? 1 : alpha) * positive * shared, (isOff ? 1 : 1 - alpha) * args.neg_weight * shared)
     }
 
     /// Whether the targets must be read before the first write.  Not where dense ones are trusted and the divisor does not
