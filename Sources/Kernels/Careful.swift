@@ -165,11 +165,10 @@ struct Careful {
         let product = modulator.power(args.gamma) * entropy
         var hess = product.second
         if args.input == FOCAL_INPUT_LOGITS && args.hessian == FOCAL_HESSIAN_GAUSS_NEWTON {
-            let m = modulator.value
-            let base = m.atLeast(Doubles(1e-150))
-            let low = args.gamma == 0 ? Doubles.zero : Doubles(args.gamma) * Power.of(base, args.gamma - 2) * base
-            let high = args.gamma == 0 ? Doubles.one : Power.of(base, args.gamma - 2) * m * m
-            hess = (high * (positive + negative) + low * (Doubles.one - m) * entropy.value) * basis.p.first
+            // (m^g W + g m^(g-1) (1 - m) CE) p q
+            let pq = basis.p.first
+            let m = Jet(modulator.value, pq, Doubles.zero).power(args.gamma)
+            hess = m.value * (positive + negative) * pq + m.first * (Doubles.one - modulator.value) * entropy.value
         }
         return Value(loss: alpha * product.value, grad: alpha * product.first, hess: alpha * hess)
     }

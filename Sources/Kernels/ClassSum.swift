@@ -3,7 +3,7 @@
 /// nearly all.
 struct ClassSum {
     private(set) var rest = Doubles.zero
-    private var top = Doubles.zero
+    private(set) var top = Doubles.zero
 
     mutating func add(_ own: Doubles, isTop: Doubles.Mask) {
         rest = rest + Doubles.select(isTop, Doubles.zero, own)
@@ -25,7 +25,17 @@ struct ClassSum {
     func beside(_ own: Doubles, isTop: Doubles.Mask) -> Doubles { Doubles.select(isTop, rest, all - own) }
 }
 
-/// The sum H of functions h_k of log p_k, with their first two derivatives by it.
+/// Some classes' probabilities, as the derivatives of sums over all classes need them.
+struct ClassShares {
+    let p: Doubles
+    let q: Doubles  // 1 - p
+    let loss: Doubles  // -log p
+    let beside: Doubles  // the share among the classes beside the top
+    let isTop: Doubles.Mask
+}
+
+/// The sum H of a function of each class's p, with their first two derivatives: by log p, but for the top class by its margin
+/// u = log(p / q), so that no power of a tiny q meets a tiny p on its own.
 struct ClassJetSum {
     private var value = ClassSum()
     private var first = ClassSum()
@@ -45,15 +55,26 @@ struct ClassJetSum {
         return folded
     }
 
-    var all: Jet { Jet(value.all, first.all, second.all) }
+    var all: Doubles { value.all }
 
-    /// H by one score z_j.  With d log p_k / dz_j = [k = j] - p_j, q = 1 - p and sums over k != j:
+    /// H by one score z_j.  d log p_k / dz_j = [k = j] - p_j and, for the top and with r_j the share beside it,
+    /// du / dz_j = -r_j.  Sums over the classes beside the top:
     ///
-    ///     dH = h'_j q_j - p_j sum h'_k        d2H = h''_j q_j^2 + p_j^2 sum h''_k - p_j q_j (h'_j + sum h'_k)
-    func along(_ own: Jet, p: Doubles, q: Doubles, isTop: Doubles.Mask) -> Jet {
-        let besideFirst = first.beside(own.first, isTop: isTop), besideSecond = second.beside(own.second, isTop: isTop)
+    ///     j the top   dH = h'_u - p_j sum h'_k                       d2H = h''_u + p_j^2 sum h''_k - p_j q_j sum h'_k
+    ///     another     dH = h'_j - p_j sum h'_k - h'_u r_j
+    ///                 d2H = h''_j (1 - 2 p_j) + p_j^2 sum h''_k - p_j q_j sum h'_k + h''_u r_j^2 - h'_u r_j (1 - r_j)
+    func along(_ own: Jet, _ c: ClassShares) -> Jet {
+        let (p, q, r) = (c.p, c.q, c.beside)
+        let ownFirst = Doubles.select(c.isTop, Doubles.zero, own.first), ownSecond = Doubles.select(c.isTop, Doubles.zero, own.second)
+        let topFirst = Doubles.select(c.isTop, Doubles.one, -r) * first.top
+        let topBend = Doubles.select(c.isTop, second.top, r * (r * second.top - (Doubles.one - r) * first.top))
         return Jet(
-            value.all, own.first * q - p * besideFirst,
-            own.second * q * q + p * p * besideSecond - p * q * first.all)
+            value.all, topFirst + (ownFirst * q - p * (first.rest - ownFirst)),
+            topBend + (ownSecond * q * q + p * p * (second.rest - ownSecond) - p * q * first.rest))
+    }
+
+    /// p_j q_j times the sum of all h' by log p: what a Gauss-Newton curvature is made of.
+    func pull(_ c: ClassShares) -> Doubles {
+        c.p * c.q * first.rest + Doubles.select(c.isTop, c.p, c.beside * c.q) * first.top
     }
 }

@@ -29,16 +29,37 @@ struct Jet {
         Jet(value.magnitude, first.flippingSign(where: value), second.flippingSign(where: value))
     }
 
-    /// self^g for a self in [0, 1], from self^(g-2), with the limit 1 at g = 0.  At 0 and g < 2 the second derivative has no
-    /// limit; a large finite number stands for it.
+    /// self^g for a self in [0, 1], with the limit 1 at g = 0.
     @_transparent func power(_ g: Double) -> Jet {
         if g == 0 { return Jet(Doubles.one, Doubles.zero, Doubles.zero) }
+        let isSteep = value * Doubles(1024.0) < first.magnitude
+        return Doubles.any(isSteep) ? Jet.select(isSteep, steepPower(g), flatPower(g)) : flatPower(g)
+    }
+
+    /// From self^g and what the derivatives are to self: nothing underflows before the result does.
+    @_transparent private func flatPower(_ g: Double) -> Jet {
+        let base = value.atLeast(Doubles(0x1p-1022))
+        let (slope, bend) = (first / base, second / base)
+        let power = Doubles.select(value == Doubles.zero, Doubles.zero, Power.of(base, g))
+        let scaled = Doubles(g) * power
+        return Jet(power, scaled * slope, scaled * (Doubles(g - 1) * slope * slope + bend))
+    }
+
+    /// From self^(g-2), where self is small beside its derivative (|y - p|, a probability).  At 0 and g < 2 the second
+    /// derivative has no limit; a large finite number stands for it.
+    @inline(never) private func steepPower(_ g: Double) -> Jet {
         let base = value.atLeast(Doubles(1e-150))
         let low = Power.of(base, g - 2)
         let gamma = Doubles(g)
         let slope = gamma * low * value
         let bend = Doubles(g - 1) * first * first + value * second
         return Jet(low * value * value, slope * first, gamma * low * bend)
+    }
+
+    @_transparent static func select(_ mask: Doubles.Mask, _ a: Jet, _ b: Jet) -> Jet {
+        Jet(
+            Doubles.select(mask, a.value, b.value), Doubles.select(mask, a.first, b.first),
+            Doubles.select(mask, a.second, b.second))
     }
 }
 

@@ -29,12 +29,11 @@ struct SoftmaxLoss {
 
     /// What some classes add to the sums.
     private struct Classes {
-        let isTop: Doubles.Mask
-        let p, q, loss: Doubles
+        let shares: ClassShares
         let y, rest: Doubles  // the target and 1 - y, neither taken from the other
         let share: Doubles  // y a
-        let entropy, logs: Jet  // y a L and L, by log p
-        let term, modulator: Jet  // y a M L and y a M, by log p (MIXTURE)
+        let entropy, logs: Jet  // y a L and L
+        let term, modulator: Jet  // y a M L and y a M (MIXTURE)
     }
 
     /// Sums over the classes.
@@ -93,26 +92,27 @@ struct SoftmaxLoss {
             plan.pointee.classAlpha(k) * (isLabels ? 1 : plan.pointee.classWeight(k))
         }
         let exists = sample.lanes(klass, count, beyond: 0) { _ in 1 }
-        let isTop = sample.lanes(klass, count, beyond: 0) { $0 == sample.top ? 1 : 0 } == Doubles.one
-        let (p, q, loss) = sample.probabilities(klass, count)
-        let finite = Doubles.select(exists == Doubles.one, loss.atMost(Doubles(1e300)), Doubles.zero)
+        let shares = sample.shares(klass, count)
+        let (p, q, isTop) = (shares.p, shares.q, shares.isTop)
+        let finite = Doubles.select(exists == Doubles.one, shares.loss.atMost(Doubles(1e300)), Doubles.zero)
         let e = Doubles(targetSmoothing), keep = Doubles(1 - targetSmoothing)
         let y = given * keep + uniform * e
         let rest = (Doubles.one - given) * keep + (Doubles.one - uniform) * e
         let share = y * weight
-        let logs = Jet(finite, -exists, Doubles.zero)
-        let modulator = isMixture ? share * Jet(q, -p, -p).power(gamma) : Jet.zero
+        let logs = Jet.select(isTop, Jet(finite, -q, p * q), Jet(finite, -exists, Doubles.zero))
+        let other = Jet.select(isTop, Jet(q, -(p * q), p * q * (p - q)), Jet(q, -p, -p))
+        let modulator = isMixture ? share * other.power(gamma) : Jet.zero
         return Classes(
-            isTop: isTop, p: p, q: q, loss: loss, y: y, rest: rest, share: share, entropy: share * logs, logs: logs,
-            term: modulator * logs, modulator: modulator)
+            shares: shares, y: y, rest: rest, share: share, entropy: share * logs, logs: logs, term: modulator * logs,
+            modulator: modulator)
     }
 
     private func add(_ own: Classes, to sums: inout Sums) {
-        let isTop = own.isTop
-        sums.p.add(own.y * own.p, isTop: isTop)
-        sums.q.add(own.rest * own.p, isTop: isTop)
+        let isTop = own.shares.isTop
+        sums.p.add(own.y * own.shares.p, isTop: isTop)
+        sums.q.add(own.rest * own.shares.p, isTop: isTop)
         sums.share.add(own.share, isTop: isTop)
-        sums.infinite.add(Doubles.select(Doubles(1e300) < own.loss, own.share, Doubles.zero), isTop: isTop)
+        sums.infinite.add(Doubles.select(Doubles(1e300) < own.shares.loss, own.share, Doubles.zero), isTop: isTop)
         sums.entropy.add(own.entropy, isTop: isTop)
         sums.logs.add(own.logs, isTop: isTop)
         if isMixture {
@@ -135,17 +135,20 @@ struct SoftmaxLoss {
             logs = s.logs.total
             term = s.term.total
             modulator = s.modulator.total
-            let product =
+            let value =
                 loss.isMixture
-                ? loss.smoothed(term.all, with: modulator.all.value * logs.all)
-                : Jet(q.all, Doubles.zero, Doubles.zero).power(loss.gamma)
+                ? loss.smoothed(term.all, with: modulator.all * logs.all)
+                : Jet(q.all, Doubles.zero, Doubles.zero).power(loss.gamma).value
                     * loss.smoothed(entropy.all, with: share.all * logs.all)
-            self.loss = s.infinite.total.all.v[0] > 0 ? .infinity : product.value.v[0]
+            self.loss = s.infinite.total.all.v[0] > 0 ? .infinity : value.v[0]
         }
     }
 
     /// Smoothing of the cross-entropy alone spreads a part of the share evenly: `even` is the share times the sum of L.
     private func smoothed(_ hard: Jet, with even: Jet) -> Jet {
+        Doubles(1 - smoothing) * hard + Doubles(smoothing) * uniform * even
+    }
+    private func smoothed(_ hard: Doubles, with even: Doubles) -> Doubles {
         Doubles(1 - smoothing) * hard + Doubles(smoothing) * uniform * even
     }
 
@@ -156,43 +159,39 @@ struct SoftmaxLoss {
         var hess = jet.second
         switch args.hessian {
         case FOCAL_HESSIAN_ABSOLUTE: hess = hess.magnitude
-        case FOCAL_HESSIAN_GAUSS_NEWTON: hess = gaussNewton(all) * own.p * own.q
+        case FOCAL_HESSIAN_GAUSS_NEWTON: hess = gaussNewton(own.shares, all)
         default: break
         }
-        write(klass, count, own.p, grad: jet.first, hess: hess)
+        write(klass, count, own.shares.p, grad: jet.first, hess: hess)
     }
 
     /// With m = 1 - p_t = sum (1 - y_k) p_k:  dm/dz_j = p_j ((1 - y_j) sum y_k p_k - y_j sum (1 - y_k) p_k), sums over k != j,
     /// exact where a target is 0 or 1; and d2m/dz_j2 is that times 1 - 2 p_j.
     private func interpolated(_ own: Classes, _ all: Totals) -> Jet {
-        let (p, q, isTop) = (own.p, own.q, own.isTop)
+        let (p, q, isTop) = (own.shares.p, own.shares.q, own.shares.isTop)
         let pulled = own.rest * all.p.beside(own.y * p, isTop: isTop), pushed = own.y * all.q.beside(own.rest * p, isTop: isTop)
         let pull = p * (pulled - pushed)
         let modulator = Jet(all.q.all, pull, pull * (q - p)).power(gamma)
-        let entropy = all.entropy.along(own.entropy, p: p, q: q, isTop: isTop)
-        let logs = all.logs.along(own.logs, p: p, q: q, isTop: isTop)
-        return modulator * smoothed(entropy, with: all.share.all * logs)
+        let logs = all.logs.along(own.logs, own.shares)
+        return modulator * smoothed(all.entropy.along(own.entropy, own.shares), with: all.share.all * logs)
     }
 
     private func mixture(_ own: Classes, _ all: Totals) -> Jet {
-        let (p, q, isTop) = (own.p, own.q, own.isTop)
-        let term = all.term.along(own.term, p: p, q: q, isTop: isTop)
-        let modulator = all.modulator.along(own.modulator, p: p, q: q, isTop: isTop)
-        let logs = all.logs.along(own.logs, p: p, q: q, isTop: isTop)
-        return smoothed(term, with: modulator * logs)
+        let modulator = all.modulator.along(own.modulator, own.shares), logs = all.logs.along(own.logs, own.shares)
+        return smoothed(all.term.along(own.term, own.shares), with: modulator * logs)
     }
 
-    /// What p (1 - p) is multiplied by: M V + g q^(g-1) p_t CE, or its like for each class.
-    private func gaussNewton(_ all: Totals) -> Doubles {
+    /// p (1 - p) times M V + g q^(g-1) p_t CE, or times its like for each class: sum y a (M - M' C), where M' = dM / dlog p
+    /// and sum y a (M - M' L) = -term'.
+    private func gaussNewton(_ shares: ClassShares, _ all: Totals) -> Doubles {
+        let pq = shares.p * shares.q
         if isMixture {
-            // sum y a (M - M' C), where M' = dM / dlog p and -term' = sum y a (M - M' L).
-            let even = Doubles(smoothing) * uniform
-            let kept = Doubles(1 - smoothing) * (-all.term.all.first)
-            return kept + Doubles(smoothing) * all.modulator.all.value - even * all.modulator.all.first * all.logs.all.value
+            let pulled = all.logs.all * all.modulator.pull(shares)
+            return Doubles(smoothing) * all.modulator.all * pq - smoothed(all.term.pull(shares), with: pulled)
         }
-        let m = Jet(all.q.all, Doubles.one, Doubles.zero).power(gamma)
+        let m = Jet(all.q.all, pq, Doubles.zero).power(gamma)
         let entropy = smoothed(all.entropy.all, with: all.share.all * all.logs.all)
-        return m.value * all.share.all + m.first * all.p.all * entropy.value
+        return m.value * all.share.all * pq + m.first * all.p.all * entropy
     }
 
     // MARK: - Out

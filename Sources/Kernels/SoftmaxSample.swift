@@ -66,8 +66,8 @@ struct SoftmaxSample {
         return Doubles(v)
     }
 
-    /// p, 1 - p and -log p of some classes; those beyond the end have p = 0.
-    @inline(never) func probabilities(_ klass: Int, _ count: Int) -> (p: Doubles, q: Doubles, loss: Doubles) {
+    /// Some classes' probabilities; those beyond the end have p = 0.
+    @inline(never) func shares(_ klass: Int, _ count: Int) -> ClassShares {
         let z = lanes(klass, count, beyond: -.infinity, score)
         let e = mass.exponential(z)
         let sum = Doubles(total)
@@ -81,7 +81,9 @@ struct SoftmaxSample {
             if ratio.v[0] > 1 { loss.v[i] = Logarithm.natural(Doubles(total / e.v[i])).v[0] }
         }
         for i in count..<Doubles.count { p.v[i] = 0 }
-        return (p, q, loss)
+        let beside = rest == 0 ? Doubles.zero : e / Doubles(rest)
+        let isTop = lanes(klass, count, beyond: 0) { $0 == top ? 1 : 0 } == Doubles.one
+        return ClassShares(p: p, q: q, loss: loss, beside: beside, isTop: isTop)
     }
 
     // MARK: - The margin of a label

@@ -120,3 +120,17 @@ def test_clip(dtype, gamma, clip, isa):
         ),
         what="sigmoid clip",
     )
+
+
+@pytest.mark.parametrize("gamma", (0.25, 0.5, 1.0, 1.7, 2.0))
+@pytest.mark.parametrize("rule", (header.SOFT_INTERPOLATE, header.SOFT_MIXTURE, header.SOFT_QUALITY))
+def test_saturated_and_smoothed(rule, gamma, isa):
+    """Far-out scores on the right side, where 1 - p is below 1e-150 and the smoothed cross-entropy is not."""
+    scores = np.repeat([345.0, 400.0, 600.0, -345.0, -400.0, -600.0], 4)
+    targets = np.tile([0.0, 1.0, 0.3, 1e-9], 6)
+    for hessian in (header.HESSIAN_EXACT, header.HESSIAN_GAUSS_NEWTON):
+        given = dict(
+            outer=len(scores), scores=scores, targets=targets, gamma=gamma, soft_rule=rule, hessian=hessian,
+            smoothing_rule=header.SMOOTHING_CE, label_smoothing=0.001,
+        )  # fmt: skip
+        held("focal_sigmoid", given, what="sigmoid saturated and smoothed")

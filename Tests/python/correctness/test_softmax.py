@@ -169,6 +169,36 @@ def test_class_probabilities(dtype, rule, smoothing_rule, smoothing, gamma, isa)
         held("focal_softmax", given, OUTPUTS, expected, f"softmax soft, rule {rule}, hessian {hessian}")
 
 
+SATURATED = (
+    (0.0, -345.0, -400.0),
+    (300.0, -50.0, -60.0),
+    (-700.0, -1.0, -340.5),
+    (0.5, -360.0, -360.0),
+    (0.0, -20.0, -700.0),
+)
+
+
+@cache
+def saturated_problem(rule, smoothing_rule, gamma, hessian):
+    scores = np.repeat(np.array(SATURATED), 4, axis=0)
+    targets = np.tile([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.25, 0.5, 0.25], [1.0, 0.0, 1e-7]], (len(SATURATED), 1))
+    given = dict(
+        outer=len(scores), classes=3, scores=scores, targets=targets, soft_rule=rule, smoothing_rule=smoothing_rule,
+        label_smoothing=0.001 * smoothing_rule, gamma=gamma, hessian=hessian,
+    )  # fmt: skip
+    return given, truth("focal_softmax", given, OUTPUTS)
+
+
+@pytest.mark.parametrize("gamma", (0.25, 0.5, 1.0, 1.7, 2.0, 3.0))
+@pytest.mark.parametrize("smoothing_rule", (header.SMOOTHING_TARGETS, header.SMOOTHING_CE))
+@pytest.mark.parametrize("rule", (header.SOFT_INTERPOLATE, header.SOFT_MIXTURE), ids=("interpolate", "mixture"))
+def test_saturated_class_probabilities(rule, smoothing_rule, gamma, isa):
+    """One class is all but certain: 1 - p is below 1e-150, and its powers are still numbers."""
+    for hessian in HESSIANS:
+        given, expected = saturated_problem(rule, smoothing_rule, gamma, hessian)
+        held("focal_softmax", given, OUTPUTS, expected, f"softmax saturated, rule {rule}, hessian {hessian}")
+
+
 # ---- The full Hessian
 
 
