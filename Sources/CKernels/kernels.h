@@ -1,7 +1,8 @@
 /* kernels.h - the seam between the entry points and the kernels.
  *
  * Each instruction set's module exports one function that fills a table; nothing else crosses.  Going through C keeps
- * the kernels' bodies out of the entry points' module, which is compiled for the baseline.
+ * the kernels' bodies out of the entry points' module, which is compiled for the baseline.  The levels of one
+ * architecture fill the table in turn, lowest first: each puts in what it does better and leaves the rest.
  */
 #ifndef FOCAL_KERNELS_H
 #define FOCAL_KERNELS_H
@@ -23,21 +24,10 @@ typedef struct focal_survey {
     int32_t soft;
 } focal_survey;
 
-/* A checked call: every field of args is valid, and what follows is derived from it once. */
-typedef struct focal_plan {
-    focal_args args;
-    double divisor;     /* of the mean; 0 where nothing counts */
-    double scale;       /* of grad and hess: grad_scale over the divisor */
-    double pos;         /* sigmoid: weight of a positive element, where uniform */
-    double neg;         /* sigmoid: weight of a negative one */
-    int32_t softmax;    /* the family: 0 sigmoid, 1 softmax */
-    int32_t uniform;    /* no class differs from another in its weights */
-    int32_t weightless; /* some weight may be 0 */
-    int32_t soft;       /* sigmoid: some target may be soft */
-    int32_t careful;    /* sigmoid: every element takes the path in double */
-    int32_t direct;     /* sigmoid: the term's results are the outputs, nothing is left to do to them */
-    int32_t stream;     /* outputs are larger than the caches: store past them */
-} focal_plan;
+typedef struct focal_plan focal_plan;
+
+typedef void focal_term(const focal_plan *plan, int64_t count, const void *scores, void *scratch, void *loss, void *grad,
+                        void *hess, double *sums);
 
 typedef struct focal_kernels {
     const char *isa;
@@ -49,7 +39,28 @@ typedef struct focal_kernels {
     double (*softmax)(const focal_plan *plan, int64_t begin, int64_t end, void *scratch);
     /* Step one of a class-sharded softmax. */
     double (*shard_stats)(const focal_plan *plan, int64_t begin, int64_t end, void *scratch);
+    /* The inner loop of the sigmoid family, for kernels to call: `count` scores of a block, whole vectors, whose signed
+     * weights stand in the scratch, become losses, gradients and Hessians (each may be NULL); losses are added to `sums`. */
+    focal_term *float_term;
+    focal_term *double_term;
 } focal_kernels;
+
+/* A checked call: every field of args is valid, and what follows is derived from it once. */
+struct focal_plan {
+    focal_args args;
+    focal_kernels kernels; /* of the instruction set in use */
+    double divisor;     /* of the mean; 0 where nothing counts */
+    double scale;       /* of grad and hess: grad_scale over the divisor */
+    double pos;         /* sigmoid: weight of a positive element, where uniform */
+    double neg;         /* sigmoid: weight of a negative one */
+    int32_t softmax;    /* the family: 0 sigmoid, 1 softmax */
+    int32_t uniform;    /* no class differs from another in its weights */
+    int32_t weightless; /* some weight may be 0 */
+    int32_t soft;       /* sigmoid: some target may be soft */
+    int32_t careful;    /* sigmoid: every element takes the path in double */
+    int32_t direct;     /* sigmoid: the term's results are the outputs, nothing is left to do to them */
+    int32_t stream;     /* outputs are larger than the caches: store past them */
+};
 
 /* Each fills the table with its own functions. */
 void focal_kernels_x86_64(focal_kernels *table);

@@ -179,10 +179,13 @@ FOCAL_INLINE double focal_sum_doubles(focal_doubles x) {
     return x.x + x.y;
 #endif
 }
-/* The same tree over pairs: tops keep the larger, rests take the sum of all else.  Returns (rest, top). */
+/* The same tree over pairs: tops keep the larger, rests take the sum of all else.  Returns (rest, top).  No lane is NaN, which
+ * fmax would ask the C library about. */
+#define FOCAL_MAX(a, b) ((a) < (b) ? (b) : (a))
+#define FOCAL_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define FOCAL_FOLD(rest, top, r, t)                                                                                           \
-    __auto_type t = __builtin_elementwise_max(top.lo, top.hi);                                                                \
-    __auto_type r = rest.lo + (rest.hi + __builtin_elementwise_min(top.lo, top.hi));
+    __auto_type t = FOCAL_MAX(top.lo, top.hi);                                                                                \
+    __auto_type r = rest.lo + (rest.hi + FOCAL_MIN(top.lo, top.hi));
 FOCAL_INLINE FOCAL_VECTOR(float, 2) focal_fold_floats(focal_floats rest, focal_floats top) {
 #if FOCAL_FLOATS == 16
     FOCAL_FOLD(rest, top, r8, t8)
@@ -204,8 +207,39 @@ FOCAL_INLINE FOCAL_VECTOR(double, 2) focal_fold_doubles(focal_doubles rest, foca
     FOCAL_FOLD(r2, t2, r, t)
     return (FOCAL_VECTOR(double, 2)){r, t};
 }
-FOCAL_INLINE float focal_largest_floats(focal_floats x) { return __builtin_reduce_max(x); }
-FOCAL_INLINE double focal_largest_doubles(focal_doubles x) { return __builtin_reduce_max(x); }
+FOCAL_INLINE float focal_largest_floats(focal_floats x) { return focal_fold_floats(x, x).y; }
+FOCAL_INLINE double focal_largest_doubles(focal_doubles x) { return focal_fold_doubles(x, x).y; }
+
+/* Transposes a matrix of any size in squares of four; the last square overlaps its neighbour. */
+#define FOCAL_TRANSPOSE(name, scalar)                                                                                         \
+    static inline void focal_transpose_##name(const scalar *from, ptrdiff_t stride_from, ptrdiff_t rows, ptrdiff_t columns,   \
+                                              scalar *to, ptrdiff_t stride_to) {                                              \
+        typedef FOCAL_VECTOR(scalar, 4) four;                                                                                 \
+        if (rows < 4 || columns < 4) {                                                                                        \
+            for (ptrdiff_t r = 0; r < rows; r++)                                                                              \
+                for (ptrdiff_t c = 0; c < columns; c++) to[c * stride_to + r] = from[r * stride_from + c];                    \
+            return;                                                                                                           \
+        }                                                                                                                     \
+        for (ptrdiff_t next = 0; next < columns; next += 4) {                                                                 \
+            ptrdiff_t c = FOCAL_MIN(next, columns - 4);                                                                       \
+            for (ptrdiff_t after = 0; after < rows; after += 4) {                                                             \
+                ptrdiff_t r = FOCAL_MIN(after, rows - 4);                                                                     \
+                const scalar *source = from + r * stride_from + c;                                                            \
+                scalar *target = to + c * stride_to + r;                                                                      \
+                four x[4];                                                                                                    \
+                for (int i = 0; i < 4; i++) __builtin_memcpy(&x[i], source + i * stride_from, sizeof x[i]);                   \
+                four a = __builtin_shufflevector(x[0], x[1], 0, 4, 1, 5), b = __builtin_shufflevector(x[2], x[3], 0, 4, 1, 5); \
+                four c2 = __builtin_shufflevector(x[0], x[1], 2, 6, 3, 7), d = __builtin_shufflevector(x[2], x[3], 2, 6, 3, 7); \
+                x[0] = __builtin_shufflevector(a, b, 0, 1, 4, 5);                                                             \
+                x[1] = __builtin_shufflevector(a, b, 2, 3, 6, 7);                                                             \
+                x[2] = __builtin_shufflevector(c2, d, 0, 1, 4, 5);                                                            \
+                x[3] = __builtin_shufflevector(c2, d, 2, 3, 6, 7);                                                            \
+                for (int i = 0; i < 4; i++) __builtin_memcpy(target + i * stride_to, &x[i], sizeof x[i]);                     \
+            }                                                                                                                 \
+        }                                                                                                                     \
+    }
+FOCAL_TRANSPOSE(floats, float)
+FOCAL_TRANSPOSE(doubles, double)
 
 /* Stores that pass the caches by; p is aligned to the vector. */
 FOCAL_INLINE void focal_stream_floats(void *p, focal_floats x) { __builtin_nontemporal_store(x, (focal_floats *)p); }

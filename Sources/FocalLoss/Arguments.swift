@@ -13,7 +13,7 @@ enum Arguments {
         return given
     }
 
-    static func defaults() -> focal_args {
+    @inline(never) static func defaults() -> focal_args {
         var args = focal_args()
         args.struct_size = size
         args.classes = 1

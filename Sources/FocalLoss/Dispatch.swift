@@ -39,16 +39,15 @@ enum Dispatch {
             }
         }
 
+        /// Each level up to this one puts in what it does better than those below.
         func fill(_ table: UnsafeMutablePointer<focal_kernels>) {
-            switch self {
             #if arch(x86_64)
-                case .v1: focal_kernels_x86_64(table)
-                case .v3: focal_kernels_x86_64_v3(table)
-                case .v4: focal_kernels_x86_64_v4(table)
+                focal_kernels_x86_64(table)
+                if self != .v1 { focal_kernels_x86_64_v3(table) }
+                if self == .v4 { focal_kernels_x86_64_v4(table) }
             #else
-                case .neon: focal_kernels_neon(table)
+                focal_kernels_neon(table)
             #endif
-            }
         }
     }
 

@@ -5,7 +5,6 @@ import CKernels
 struct Passage {
     private let plan: UnsafeMutablePointer<focal_plan>
     private let planner: Planner
-    private var kernels = focal_kernels()
     private(set) var status = FOCAL_OK
 
     init(_ plan: UnsafeMutablePointer<focal_plan>, _ planner: Planner) {
@@ -15,7 +14,7 @@ struct Passage {
 
     mutating func go(_ frame: UnsafeMutableRawPointer) {
         do throws(Failure) {
-            try Dispatch.fill(&kernels)
+            try Dispatch.fill(&plan.pointee.kernels)
             let run = Run(plan, frame)
             planner.complete(try survey(run))
             report(compute(run))
@@ -37,16 +36,16 @@ struct Passage {
             let valid = Double(family == .sigmoid ? scores : samples)
             return focal_survey(valid: valid, weights: 0, positives: 0, bad_index: -1, soft: 0)
         }
-        let survey = run.examine(kernels.survey, Work(units: units, smallestChunk: 8192, isLarge: scores >= 1 << 19))
+        let survey = run.examine(plan.pointee.kernels.survey, Work(units: units, smallestChunk: 8192, isLarge: scores >= 1 << 19))
         if survey.bad_index >= 0 { throw BadTarget(plan: plan, index: survey.bad_index).failure }
         return survey
     }
 
     @inline(__always) private func compute(_ run: Run) -> Double {
         switch family {
-        case .sigmoid: run.compute(kernels.sigmoid, Work(units: scores, smallestChunk: 4096, isLarge: scores >= 1 << 17))
-        case .softmax: run.compute(kernels.softmax, rows)
-        case .shardStats: run.compute(kernels.shard_stats, rows)
+        case .sigmoid: run.compute(plan.pointee.kernels.sigmoid, Work(units: scores, smallestChunk: 4096, isLarge: scores >= 1 << 17))
+        case .softmax: run.compute(plan.pointee.kernels.softmax, rows)
+        case .shardStats: run.compute(plan.pointee.kernels.shard_stats, rows)
         }
     }
 

@@ -92,8 +92,10 @@ struct Careful {
             let infinite = Doubles(Double.infinity).flippingSign(where: x)
             return Doubles.select(Doubles.and(isEnd, Doubles(bound) < x.magnitude), infinite, x)
         }
+        let isZero = p * (Doubles.one - p) == Doubles.zero
         return Value(
-            loss: Doubles.select(p * (Doubles.one - p) == Doubles.zero, limit(value.loss, beyond: 1e-30), value.loss), grad: limit(value.grad, beyond: 1e60), hess: limit(value.hess, beyond: 1e60))
+            loss: Doubles.select(isZero, limit(value.loss, beyond: 1e-30), value.loss), grad: limit(value.grad, beyond: 1e60),
+            hess: limit(value.hess, beyond: 1e60))
     }
 
     @inline(__always) private func hardMask(_ element: Element) -> Doubles.Mask {
@@ -130,7 +132,7 @@ struct Careful {
     }
 
     /// One or two branches, each alpha x modulator^gamma x cross-entropy.
-    @inline(__always) private func soft(_ element: Element, _ basis: Basis) -> Value {
+    @inline(never) private func soft(_ element: Element, _ basis: Basis) -> Value {
         let y = element.target
         let rest = element.targetRest
         switch plan.pointee.args.soft_rule {

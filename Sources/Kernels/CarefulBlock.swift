@@ -27,43 +27,14 @@ struct CarefulBlock<V: Lanes> {
     private func isSoft(_ target: Double) -> Bool { target != 0 && target != 1 }
 
     private func vector(_ targets: TargetReader, _ first: Int, _ lanes: Int) {
-        let args = plan.pointee.args
-        var scores = Doubles.Storage(repeating: 0.5), hard = Doubles.Storage()
-        var alpha = Doubles.Storage(repeating: 1), beta = Doubles.Storage(repeating: 1)
-        var positive = Doubles.Storage(), negative = Doubles.Storage(), weight = Doubles.Storage()
+        var scores = Doubles.Storage(repeating: 0.5), live = Doubles.Storage(repeating: 1)
         for lane in 0..<lanes {
-            let i = first &+ lane
-            let place = Place(plan, start &+ i)
-            scores[lane] = Double(scratch.scores[i])
-            hard[lane] = target(targets, start &+ i, place)
-            let a = args.alphas.map { $0[place.klass] } ?? args.alpha
-            if a != FOCAL_ALPHA_OFF { (alpha[lane], beta[lane]) = (a, 1 - a) }
-            positive[lane] = args.pos_weights.map { $0[place.klass] } ?? args.pos_weight
-            negative[lane] = args.neg_weight
-            weight[lane] = sampleWeight(place, start &+ i, i)
+            scores[lane] = Double(scratch.scores[first &+ lane])
+            if plan.pointee.ignores { live[lane] = Double(scratch.live[first &+ lane]) }
         }
-        let e = args.label_smoothing
-        let smoothed = hard * (1 - e) + e / 2
-        let smoothedRest = (1 - hard) * (1 - e) + e / 2
-        let keeps = args.smoothing_rule == FOCAL_SMOOTHING_CE
-        let element = Careful.Element(
-            score: Doubles(scores), target: Doubles(keeps ? hard : smoothed), targetRest: Doubles(keeps ? 1 - hard : smoothedRest),
-            smoothed: Doubles(smoothed), smoothedRest: Doubles(smoothedRest), positiveAlpha: Doubles(alpha),
-            negativeAlpha: Doubles(beta), positiveWeight: Doubles(positive), negativeWeight: Doubles(negative))
-        put(targets, Careful(plan: plan).value(element), weight, first, lanes)
-    }
-
-    private func target(_ targets: TargetReader, _ element: Int, _ place: Place) -> Double {
-        if plan.pointee.isLabels { return plan.pointee.isPositive(place.klass, targets.label(place.sample)) ? 1 : 0 }
-        return targets.value(element)
-    }
-
-    /// Sample and class weight; 0 for an ignored element, whose score the stage before has set to 0.
-    @inline(__always) private func sampleWeight(_ place: Place, _ element: Int, _ i: Int) -> Double {
-        if plan.pointee.ignores && scratch.live[i] == 0 { return 0 }
-        let byElement = plan.pointee.args.weight_layout == FOCAL_WEIGHTS_ELEMENT
-        return plan.pointee.weight(byElement ? element : place.sample)
-            * (plan.pointee.args.class_weights.map { $0[place.klass] } ?? 1)
+        let elements = CarefulElements(plan: plan, targets: targets, start: start &+ first, count: lanes)
+        let (value, weight) = elements.value(scores, live)
+        put(targets, value, weight, first, lanes)
     }
 
     private func put(
@@ -79,6 +50,52 @@ struct CarefulBlock<V: Lanes> {
             scratch.grad[i] = w == 0 ? 0 : V.Scalar(w * plan.pointee.scale * value.grad.v[lane])
             scratch.hess[i] = w == 0 ? 0 : V.Scalar(w * plan.pointee.scale * args.hessian_scale * hess)
         }
+    }
+}
+
+/// A vector of elements for `Careful`, whatever the type of the scores: their targets and weights.
+private struct CarefulElements {
+    let plan: Plan
+    let targets: TargetReader
+    let start: Int
+    let count: Int
+
+    /// Values without sample and class weights, and these.
+    @inline(never) func value(_ scores: Doubles.Storage, _ live: Doubles.Storage) -> (Careful.Value, Doubles.Storage) {
+        let args = plan.pointee.args
+        var hard = Doubles.Storage()
+        var alpha = Doubles.Storage(repeating: 1), beta = Doubles.Storage(repeating: 1)
+        var positive = Doubles.Storage(), negative = Doubles.Storage(), weight = Doubles.Storage()
+        for lane in 0..<count {
+            let place = Place(plan, start &+ lane)
+            hard[lane] = target(start &+ lane, place)
+            let a = args.alphas.map { $0[place.klass] } ?? args.alpha
+            if a != FOCAL_ALPHA_OFF { (alpha[lane], beta[lane]) = (a, 1 - a) }
+            positive[lane] = args.pos_weights.map { $0[place.klass] } ?? args.pos_weight
+            negative[lane] = args.neg_weight
+            weight[lane] = live[lane] == 0 ? 0 : sampleWeight(place, start &+ lane)
+        }
+        let e = args.label_smoothing
+        let smoothed = hard * (1 - e) + e / 2
+        let smoothedRest = (1 - hard) * (1 - e) + e / 2
+        let keeps = args.smoothing_rule == FOCAL_SMOOTHING_CE
+        let element = Careful.Element(
+            score: Doubles(scores), target: Doubles(keeps ? hard : smoothed), targetRest: Doubles(keeps ? 1 - hard : smoothedRest),
+            smoothed: Doubles(smoothed), smoothedRest: Doubles(smoothedRest), positiveAlpha: Doubles(alpha),
+            negativeAlpha: Doubles(beta), positiveWeight: Doubles(positive), negativeWeight: Doubles(negative))
+        return (Careful(plan: plan).value(element), weight)
+    }
+
+    private func target(_ element: Int, _ place: Place) -> Double {
+        if plan.pointee.isLabels { return plan.pointee.isPositive(place.klass, targets.label(place.sample)) ? 1 : 0 }
+        return targets.value(element)
+    }
+
+    /// Sample and class weight.  (An ignored element has none, and the stage before has set its score to 0.)
+    private func sampleWeight(_ place: Place, _ element: Int) -> Double {
+        let byElement = plan.pointee.args.weight_layout == FOCAL_WEIGHTS_ELEMENT
+        return plan.pointee.weight(byElement ? element : place.sample)
+            * (plan.pointee.args.class_weights.map { $0[place.klass] } ?? 1)
     }
 }
 

@@ -4,16 +4,20 @@
 struct ClassSum {
     private(set) var rest = Doubles.zero
     private(set) var top = Doubles.zero
+    /// What the additions to `rest` lost: there may be hundreds of thousands.
+    private var lost = Doubles.zero
 
     mutating func add(_ own: Doubles, isTop: Doubles.Mask) {
-        rest = rest + Doubles.select(isTop, Doubles.zero, own)
+        let sum = Pair.sum(rest, Doubles.select(isTop, Doubles.zero, own))
+        rest = sum.hi
+        lost = lost + sum.lo
         top = top + Doubles.select(isTop, own, Doubles.zero)
     }
 
     /// The sums of all lanes, in every lane.
     var total: ClassSum {
         var folded = ClassSum()
-        folded.rest = Doubles(rest.sum)
+        folded.rest = Doubles(rest.sum + lost.sum)
         folded.top = Doubles(top.sum)
         return folded
     }

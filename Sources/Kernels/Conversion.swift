@@ -131,8 +131,9 @@ extension Floats {
 extension Doubles {
     static func read(_ dtype: Int32, _ source: UnsafeRawPointer, _ count: Int, into array: UnsafeMutablePointer<Double>) {
         switch dtype {
+        case FOCAL_DTYPE_F64: Conversion.read(DoubleFromF64.self, source, count, into: array)
         case FOCAL_DTYPE_F32: Conversion.read(DoubleFromF32.self, source, count, into: array)
-        default: Conversion.read(DoubleFromF64.self, source, count, into: array)
+        default: for i in 0..<count { array[i] = scalar(dtype, source + i &* size(of: dtype)) }
         }
     }
 
@@ -140,8 +141,9 @@ extension Doubles {
         _ array: UnsafeMutablePointer<Double>, _ count: Int, _ dtype: Int32, to target: UnsafeMutableRawPointer, stream: Bool
     ) {
         switch dtype {
+        case FOCAL_DTYPE_F64: Conversion.write(DoubleFromF64.self, array, count, to: target, stream: stream)
         case FOCAL_DTYPE_F32: Conversion.write(DoubleFromF32.self, array, count, to: target, stream: stream)
-        default: Conversion.write(DoubleFromF64.self, array, count, to: target, stream: stream)
+        default: for i in 0..<count { storeScalar(array[i], dtype, to: target + i &* size(of: dtype)) }
         }
     }
 }
@@ -161,7 +163,7 @@ func scalar(_ dtype: Int32, _ p: UnsafeRawPointer) -> Double {
 }
 
 /// Rounds a number to a stored type: by way of float where the type is shorter, as everywhere.
-func store(_ value: Double, _ dtype: Int32, to p: UnsafeMutableRawPointer) {
+func storeScalar(_ value: Double, _ dtype: Int32, to p: UnsafeMutableRawPointer) {
     switch dtype {
     case FOCAL_DTYPE_F64: p.storeBytes(of: value, as: Double.self)
     case FOCAL_DTYPE_F32: p.storeBytes(of: Float(value), as: Float.self)

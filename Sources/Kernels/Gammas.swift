@@ -4,13 +4,18 @@ protocol ModulatorWork {
 }
 
 extension ModulatorWork {
-    @inline(__always) func run(gamma: Double) {
+    /// everyClass: code for each of the usual gammas, for the loops that matter most; else one for all multiples of a half
+    /// beside the commonest.
+    @inline(__always) func run(gamma: Double, everyClass: Bool) {
+        if gamma == 2 { return run(GammaTwo.self) }
+        guard everyClass else {
+            return GammaHalves.covers(gamma) ? run(GammaHalves.self) : run(GammaAny.self)
+        }
         switch gamma {
         case 0: run(GammaZero.self)
         case 0.5: run(GammaHalf.self)
         case 1: run(GammaOne.self)
         case 1.5: run(GammaThreeHalves.self)
-        case 2: run(GammaTwo.self)
         case 3: run(GammaThree.self)
         case 5: run(GammaFive.self)
         default: run(GammaAny.self)

@@ -71,8 +71,15 @@ protocol Lanes {
     static func power(_ steps: Self) -> Self
     static func log1p(_ e: Pair<Self>, ratio: Pair<Self>, isSharp: Bool) -> Pair<Self>
 
+    /// Whether the sigmoid's loop is compiled for each of the usual gammas.
+    static var hasEveryModulator: Bool { get }
+
     /// The FOCAL_DTYPE_ of Scalar.
     static var dtype: Int32 { get }
+
+    /// Transposes a matrix, whose rows stand `strideFrom` apart, into one whose rows stand `strideTo` apart.
+    static func transpose(
+        _ from: UnsafePointer<Scalar>, _ strideFrom: Int, rows: Int, columns: Int, to: UnsafeMutablePointer<Scalar>, _ strideTo: Int)
 
     // Whole arrays of a stored type, as scratch of lanes and back.
     static func read(_ dtype: Int32, _ source: UnsafeRawPointer, _ count: Int, into array: UnsafeMutablePointer<Scalar>)
@@ -110,6 +117,11 @@ struct Floats: Lanes {
     var v: Storage
 
     @_transparent static var count: Int { Storage.scalarCount }
+    #if ISA_X86_64
+        @_transparent static var hasEveryModulator: Bool { false }
+    #else
+        @_transparent static var hasEveryModulator: Bool { true }
+    #endif
     @_transparent static var dtype: Int32 { FOCAL_DTYPE_F32 }
 
     @_transparent init(_ v: Storage) { self.v = v }
@@ -163,6 +175,11 @@ struct Floats: Lanes {
     }
     @_transparent func accumulate(into sums: inout SIMD8<Double>) { sums = focal_accumulate_floats(sums, v) }
     @_transparent init(narrowing pointer: UnsafePointer<Double>) { v = focal_narrow_floats(pointer) }
+    @inline(never) static func transpose(
+        _ from: UnsafePointer<Float>, _ strideFrom: Int, rows: Int, columns: Int, to: UnsafeMutablePointer<Float>, _ strideTo: Int
+    ) {
+        focal_transpose_floats(from, strideFrom, rows, columns, to, strideTo)
+    }
     @_transparent func widen(to pointer: UnsafeMutablePointer<Double>) { focal_widen_floats(pointer, v) }
 }
 
@@ -179,6 +196,7 @@ struct Doubles: Lanes {
     var v: Storage
 
     @_transparent static var count: Int { Storage.scalarCount }
+    @_transparent static var hasEveryModulator: Bool { false }
     @_transparent static var dtype: Int32 { FOCAL_DTYPE_F64 }
 
     @_transparent init(_ v: Storage) { self.v = v }
@@ -231,6 +249,11 @@ struct Doubles: Lanes {
     }
     @_transparent func accumulate(into sums: inout SIMD8<Double>) { sums = focal_accumulate_doubles(sums, v) }
     @_transparent init(narrowing pointer: UnsafePointer<Double>) { v = focal_load_doubles(pointer) }
+    @inline(never) static func transpose(
+        _ from: UnsafePointer<Double>, _ strideFrom: Int, rows: Int, columns: Int, to: UnsafeMutablePointer<Double>, _ strideTo: Int
+    ) {
+        focal_transpose_doubles(from, strideFrom, rows, columns, to, strideTo)
+    }
     @_transparent func widen(to pointer: UnsafeMutablePointer<Double>) { store(to: pointer) }
 
     /// The unbiased exponent and the significand in [1, 2) of a positive normal number.

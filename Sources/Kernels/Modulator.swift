@@ -15,11 +15,18 @@ extension Modulator {
 struct Gamma<V: Lanes> {
     let value: Pair<V>
 
+    /// 2 gamma, where GammaHalves covers it.
+    let halves: Int
+
     @_transparent init(_ gamma: Double) {
         let hi = V.Scalar(gamma)
         value = Pair(V(hi), V(V.Scalar(gamma - Double(hi))))
+        halves = GammaHalves.covers(gamma) ? Int(gamma * 2) : 0
     }
-    @_transparent init(_ value: Pair<V>) { self.value = value }
+    @_transparent init(_ value: Pair<V>) {
+        self.value = value
+        halves = 0
+    }
 }
 
 enum GammaZero: Modulator {
@@ -68,6 +75,22 @@ enum GammaFive: Modulator {
     @_transparent static var isSharp: Bool { true }
     @_transparent static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> V {
         Pair.rounded(Pair.square(Pair.square(m.q)), times: m.q)
+    }
+}
+
+/// Any multiple of a half up to 5, by as many products of pairs.
+enum GammaHalves: Modulator {
+    @_transparent static var isSharp: Bool { true }
+    @_transparent static func covers(_ gamma: Double) -> Bool { gamma <= 5 && Double(Int(gamma * 2)) == gamma * 2 }
+
+    @_transparent static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> V {
+        var power = gamma.halves & 1 == 1 ? GammaHalf.squareRoot(m.q) : Pair(V.one, V.zero)
+        var factors = gamma.halves / 2
+        while factors > 0 {
+            power = power * m.q
+            factors &-= 1
+        }
+        return power.hi + power.lo
     }
 }
 

@@ -28,6 +28,12 @@ struct Pair<V: Lanes> {
         return Pair(p, a.error(of: p, times: b))
     }
 
+    /// The product of two pairs, to about eps^2.
+    @_transparent static func * (a: Pair, b: Pair) -> Pair {
+        let p = a.hi * b.hi
+        return Pair(p, a.lo.times(b.hi, plus: a.hi.times(b.lo, plus: a.hi.error(of: p, times: b.hi))))
+    }
+
     /// The product of two pairs, rounded to one number.
     @_transparent static func rounded(_ a: Pair, times b: Pair) -> V {
         a.hi.times(b.hi, plus: a.lo.times(b.hi, plus: a.hi * b.lo))

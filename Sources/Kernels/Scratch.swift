@@ -7,12 +7,12 @@ struct Scratch<V: Lanes> {
     /// Elements of a block: 2 KiB of each array, a multiple of the lanes.
     @inline(__always) static var capacity: Int { 2048 / MemoryLayout<V.Scalar>.stride }
 
-    private let base: UnsafeMutableRawPointer
+    let base: UnsafeMutableRawPointer
 
     @inline(__always) init(_ memory: UnsafeMutableRawPointer) { base = memory }
 
     @inline(__always) private func array(_ index: Int) -> Array {
-        (base + index &* 2048).assumingMemoryBound(to: V.Scalar.self)
+        (base + index &* 2176).assumingMemoryBound(to: V.Scalar.self)
     }
 
     var scores: Array { @inline(__always) get { array(0) } }

@@ -56,12 +56,13 @@ struct Sigmoid<V: Lanes> {
         }
         let needsSum = args.reduced_loss != nil
         let loss = target(args.loss, scratch.loss) ?? (needsSum && way.hasSoft ? scratch.loss : nil)
-        withUnsafeMutablePointer(to: &sums) { sums in
-            SigmoidTerm(
-                plan: plan, vectors: (count &+ V.count &- 1) / V.count, scores: scores, scratch: scratch, loss: loss,
-                grad: target(args.grad, scratch.grad), hess: target(args.hess, scratch.hess),
-                sums: needsSum && !way.hasSoft ? sums : nil
-            ).run(gamma: args.gamma)
+        let kernels = plan.pointee.kernels
+        let term = V.dtype == FOCAL_DTYPE_F64 ? kernels.double_term : kernels.float_term
+        withUnsafeMutableBytes(of: &sums) { sums in
+            term.unsafelyUnwrapped(
+                plan, Int64((count &+ V.count &- 1) & ~(V.count &- 1)), scores, scratch.base, loss, target(args.grad, scratch.grad),
+                target(args.hess, scratch.hess),
+                needsSum && !way.hasSoft ? sums.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: Double.self) : nil)
         }
     }
 
@@ -84,8 +85,13 @@ struct Sigmoid<V: Lanes> {
 
 /// Sums of losses: eight running sums in double through a range, then a fixed tree.
 enum Reduction {
-    static func add<S: LaneScalar>(_ losses: UnsafeMutablePointer<S>, _ count: Int, to sums: inout SIMD8<Double>) {
-        for i in 0..<count { sums[i & 7] += Double(losses[i]) }
+    /// Losses whose first stands at `place` in its range.  Through memory: a vector indexed at run time would be stored and
+    /// loaded whole each time.
+    static func add<S: LaneScalar>(_ losses: UnsafeMutablePointer<S>, _ count: Int, at place: Int = 0, to sums: inout SIMD8<Double>) {
+        withUnsafeMutableBytes(of: &sums) { bytes in
+            let sums = bytes.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: Double.self)
+            for i in 0..<count { sums[(place &+ i) & 7] += Double(losses[i]) }
+        }
     }
 
     @inline(__always) static func tree(_ s: SIMD8<Double>) -> Double {

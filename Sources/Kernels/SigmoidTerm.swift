@@ -4,7 +4,7 @@ import CKernels
 /// the scratch rather than one long one: more of the short chains fit the reorder window.
 struct SigmoidTerm<V: Lanes>: ModulatorWork {
     let plan: Plan
-    let vectors: Int  // in the block, the last one padded
+    let count: Int  // of the block, whole vectors
     let scores: UnsafePointer<V.Scalar>
     let scratch: Scratch<V>
     /// Where each output goes, or nil.
@@ -13,9 +13,25 @@ struct SigmoidTerm<V: Lanes>: ModulatorWork {
     let hess: UnsafeMutablePointer<V.Scalar>?
     let sums: UnsafeMutablePointer<SIMD8<Double>>?
 
+    /// From what crosses C (kernels.h).
+    @inline(__always) init(
+        _ plan: Plan, _ count: Int64, _ scores: UnsafeRawPointer, _ scratch: UnsafeMutableRawPointer,
+        _ loss: UnsafeMutableRawPointer?, _ grad: UnsafeMutableRawPointer?, _ hess: UnsafeMutableRawPointer?,
+        _ sums: UnsafeMutablePointer<Double>?
+    ) {
+        self.plan = plan
+        self.count = Int(count)
+        self.scores = scores.assumingMemoryBound(to: V.Scalar.self)
+        self.scratch = Scratch(scratch)
+        self.loss = loss?.assumingMemoryBound(to: V.Scalar.self)
+        self.grad = grad?.assumingMemoryBound(to: V.Scalar.self)
+        self.hess = hess?.assumingMemoryBound(to: V.Scalar.self)
+        self.sums = sums.map { UnsafeMutableRawPointer($0).assumingMemoryBound(to: SIMD8<Double>.self) }
+    }
+
     @inline(__always) func exponentials() {
         var i = 0
-        while i < vectors &* V.count {
+        while i < count {
             let e = V.exp(minus: V(loading: scores + i).magnitude)
             e.hi.store(to: scratch.e + i)
             e.lo.store(to: scratch.eLow + i)
@@ -24,8 +40,12 @@ struct SigmoidTerm<V: Lanes>: ModulatorWork {
         }
     }
 
-    func run<M: Modulator>(_: M.Type) {
+    func run() {
         exponentials()
+        run(gamma: plan.pointee.args.gamma, everyClass: V.hasEveryModulator)
+    }
+
+    func run<M: Modulator>(_: M.Type) {
         let gamma = Gamma<V>(plan.pointee.args.gamma)
         let g = gamma.value.hi
         let gradScale = V(-plan.pointee.scale)
@@ -33,7 +53,7 @@ struct SigmoidTerm<V: Lanes>: ModulatorWork {
         let mode = plan.pointee.args.hessian
         var sum = SIMD8<Double>()
         var i = 0
-        while i < vectors &* V.count {
+        while i < count {
             let signed = V(loading: scratch.weights + i)
             let e = Pair(V(loading: scratch.e + i), V(loading: scratch.eLow + i))
             let m = Margin(score: V(loading: scores + i), target: signed, e: e, reciprocal: V(loading: scratch.reciprocal + i), isSharp: M.isSharp)

@@ -13,9 +13,7 @@ struct SignedWeights<V: Lanes> {
         let signs = Signs<V>(
             plan: plan, start: start, count: count, weights: scratch.weights,
             positive: V.Scalar(isUniform ? plan.pointee.pos : 1), negative: -V.Scalar(isUniform ? plan.pointee.neg : 1))
-        plan.pointee.isLabels
-            ? LabelSigns(signs: signs).run(labels: plan.pointee.args.target_dtype)
-            : signs.run(dtype: plan.pointee.args.target_dtype)
+        plan.pointee.isLabels ? signs.runLabels() : signs.run(dtype: plan.pointee.args.target_dtype)
         if !isUniform { applyClassWeights() }
         if plan.pointee.args.weights != nil { applyWeights() }
         if plan.pointee.ignores { applyLive() }
@@ -112,7 +110,7 @@ struct Signs<V: Lanes>: TargetWork {
     }
 
     /// Elements [first, first + length) whose target is `value` get `own`, the others `negative`.
-    @inline(__always) func mark<T: Target>(
+    @inline(never) func mark<T: Target>(
         _: T.Type, _ targets: UnsafeRawPointer, _ value: Int64, _ first: Int, _ length: Int, _ own: V.Scalar
     ) {
         guard let value = T.stored(value) else { return fill(first, length) }
@@ -128,7 +126,7 @@ struct Signs<V: Lanes>: TargetWork {
         }
     }
 
-    @inline(__always) func fill(_ first: Int, _ length: Int) {
+    func fill(_ first: Int, _ length: Int) {
         let weights = weights + first
         var i = 0
         while i &+ V.count <= length {
@@ -142,28 +140,32 @@ struct Signs<V: Lanes>: TargetWork {
     }
 }
 
-/// The same from one label a sample: a row is negative but for one place, a plane is compared with its class.
-private struct LabelSigns<V: Lanes>: TargetWork {
-    let signs: Signs<V>
-
-    func run<T: Target>(_: T.Type) {
-        let plan = signs.plan
-        let targets = plan.pointee.args.targets.unsafelyUnwrapped
+extension Signs {
+    /// The same from one label a sample: a row is negative but for one place, a plane is compared with its class.
+    func runLabels() {
+        let labels = TargetReader(plan)
         let background = plan.pointee.args.background_label
-        plan.pointee.forEachRun(signs.start, signs.count) { run in
+        plan.pointee.forEachRun(start, count) { run in
             if run.isRow {
-                let label = T.label(T.at(targets, run.sample)), target = label &- Int64(run.klass)
-                signs.fill(run.offset, run.length)
-                if target >= 0 && target < Int64(run.length) && label != background {
-                    signs.weights[run.offset &+ Int(target)] = signs.positive
-                }
+                let label = labels.label(run.sample), target = label &- Int64(run.klass)
+                fill(run.offset, run.length)
+                if target >= 0 && target < Int64(run.length) && label != background { weights[run.offset &+ Int(target)] = positive }
             } else {
                 // No label is the class that is background.
-                let klass = Int64(run.klass)
-                signs.mark(
-                    T.self, targets + run.sample &* T.size, klass, run.offset, run.length,
-                    klass == background ? signs.negative : signs.positive)
+                let own = Int64(run.klass) == background ? negative : positive
+                PlaneSigns(signs: self, run: run, own: own).run(labels: plan.pointee.args.target_dtype)
             }
         }
+    }
+}
+
+private struct PlaneSigns<V: Lanes>: TargetWork {
+    let signs: Signs<V>
+    let run: Run
+    let own: V.Scalar
+
+    func run<T: Target>(_: T.Type) {
+        let labels = signs.plan.pointee.args.targets.unsafelyUnwrapped + run.sample &* T.size
+        signs.mark(T.self, labels, Int64(run.klass), run.offset, run.length, own)
     }
 }

@@ -198,7 +198,7 @@ struct SoftmaxLoss {
 
     private func put(_ value: Double, _ output: UnsafeMutableRawPointer, _ index: Int) {
         let dtype = plan.pointee.outDtype
-        store(value, dtype, to: output + index &* size(of: dtype))
+        storeScalar(value, dtype, to: output + index &* size(of: dtype))
     }
 
     private func write(_ klass: Int, _ count: Int, _ p: Doubles, grad: Doubles, hess: Doubles) {

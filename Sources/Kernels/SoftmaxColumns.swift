@@ -96,15 +96,18 @@ struct SoftmaxColumns<V: Lanes> {
         }
     }
 
-    /// Rows of a whole chunk; a tile's idle lanes get zeros.
-    @inline(never) private func transpose(in rows: UnsafeRawPointer, _ dtype: Int32, _ tile: Tile) {
-        for r in 0..<(tile.vectors &* V.count) {
-            if r < tile.count {
-                V.read(dtype, rows + r &* classes &* size(of: dtype), classes, into: scratch.row)
-                for k in 0..<classes { scratch.tile[k &* stride &+ r] = scratch.row[k] }
-            } else {
-                for k in 0..<classes { scratch.tile[k &* stride &+ r] = 0 }
+    /// Rows of a whole chunk, a vector of samples at a time; idle lanes get zeros.
+    private func transpose(in rows: UnsafeRawPointer, _ dtype: Int32, _ tile: Tile) {
+        for w in 0..<tile.vectors {
+            let first = w &* V.count, count = min(V.count, tile.count &- first)
+            let source = rows + first &* classes &* size(of: dtype)
+            var matrix = UnsafePointer(source.assumingMemoryBound(to: V.Scalar.self))
+            if dtype != V.dtype || count < V.count {
+                V.read(dtype, source, count &* classes, into: scratch.out)
+                for i in (count &* classes)..<(V.count &* classes) { scratch.out[i] = 0 }
+                matrix = UnsafePointer(scratch.out)
             }
+            V.transpose(matrix, classes, rows: V.count, columns: classes, to: scratch.tile + first, stride)
         }
     }
 
@@ -181,32 +184,33 @@ struct SoftmaxColumns<V: Lanes> {
 
     @inline(never) private func write(_ output: SoftmaxOutput, _ start: Int, _ length: Int, _ tile: Tile) {
         guard output.pointer(plan.pointee.args) != nil else { return }
-        for w in 0..<tile.vectors { compute(output, start, length, w) }
-        if isTransposed { return transpose(out: output, tile) }
         let writer = SoftmaxWriter(plan: plan, scratch: scratch)
-        for k in 0..<length { writer.put(scratch.out + k &* stride, tile.count, output, at: element(start &+ k, tile)) }
+        if isTransposed {
+            // Half of the room for a vector of samples, half for the rows it turns into.
+            let rows = scratch.out + SoftmaxScratch<V>.vectors / 2 &* V.count
+            for w in 0..<tile.vectors {
+                let first = w &* V.count, count = min(V.count, tile.count &- first)
+                compute(output, start, length, w, to: scratch.out, V.count)
+                V.transpose(scratch.out, V.count, rows: classes, columns: V.count, to: rows, classes)
+                writer.put(rows, count &* classes, output, at: (tile.first &+ first) &* classes)
+            }
+        } else {
+            for w in 0..<tile.vectors { compute(output, start, length, w, to: scratch.out + w &* V.count, stride) }
+            for k in 0..<length { writer.put(scratch.out + k &* stride, tile.count, output, at: element(start &+ k, tile)) }
+        }
     }
 
-    private func compute(_ output: SoftmaxOutput, _ start: Int, _ length: Int, _ w: Int) {
+    private func compute(_ output: SoftmaxOutput, _ start: Int, _ length: Int, _ w: Int, to values: Array, _ step: Int) {
         let samples = scratch.samples, lane = w &* V.count
         let formula = ClassFormula<V>(plan, samples) { V(narrowing: $0 + lane) }
         let label = V(narrowing: samples.label + lane), target = V(narrowing: output.target(samples) + lane)
         let live = V(narrowing: samples.live + lane)
         let silences = plan.pointee.ignores && output.isSilenced
         for k in 0..<length {
-            let i = k &* stride &+ lane
-            var value = formula.value(output, V(loading: scratch.tile + i))
+            var value = formula.value(output, V(loading: scratch.tile + (k &* stride &+ lane)))
             value = V.select(label == V(Double(start &+ k)), target, value)
             if silences { value = V.select(live == V.zero, V.zero, value) }
-            value.store(to: scratch.out + i)
-        }
-    }
-
-    @inline(never) private func transpose(out output: SoftmaxOutput, _ tile: Tile) {
-        let writer = SoftmaxWriter(plan: plan, scratch: scratch)
-        for r in 0..<tile.count {
-            for k in 0..<classes { scratch.row[k] = scratch.out[k &* stride &+ r] }
-            writer.put(scratch.row, classes, output, at: (tile.first &+ r) &* classes)
+            value.store(to: values + k &* step)
         }
     }
 }

@@ -40,7 +40,8 @@ struct SoftmaxHessian {
                     k == l && k != target
                     ? diagonal(k, slope: slope, bend: bend, complement: k == largest.largest ? largest.complement : 1 - ratios[k])
                     : entry(k, l, target, slope: slope, bend: bend)
-                store(scale == 0 ? 0 : scale * value, dtype, to: output + (k &* sample.classes &+ l) &* size(of: dtype))
+                let place = output + (k &* sample.classes &+ l) &* size(of: dtype)
+                storeScalar(scale == 0 ? 0 : scale * value, dtype, to: place)
             }
         }
     }

@@ -76,9 +76,21 @@ struct SoftmaxWriter<V: Lanes> {
         let dtype = plan.pointee.outDtype
         let target = output.pointer(plan.pointee.args).unsafelyUnwrapped + element &* size(of: dtype)
         if output == .grad && plan.pointee.args.accumulate != 0 {
-            V.read(dtype, UnsafeRawPointer(target), count, into: scratch.old)
-            for i in 0..<count { values[i] += scratch.old[i] }
+            var first = 0
+            while first < count {
+                add(UnsafeRawPointer(target) + first &* size(of: dtype), min(SoftmaxScratch<V>.room, count &- first), to: values + first)
+                first &+= SoftmaxScratch<V>.room
+            }
         }
         V.write(values, count, dtype, to: target, stream: plan.pointee.stream != 0)
+    }
+
+    private func add(_ old: UnsafeRawPointer, _ count: Int, to values: UnsafeMutablePointer<V.Scalar>) {
+        V.read(plan.pointee.outDtype, old, count, into: scratch.old)
+        var i = 0
+        while i < count {
+            (V(loading: values + i) + V(loading: scratch.old + i)).store(to: values + i)
+            i &+= V.count
+        }
     }
 }

@@ -23,6 +23,8 @@ struct SoftmaxScratch<V: Lanes> {
     /// Two vectors for each of the sums, then room for a row of values and for what the caller's array held.
     var slots: Array { (base + 16384).assumingMemoryBound(to: V.Scalar.self) }
     var row: Array { (base + 18432).assumingMemoryBound(to: V.Scalar.self) }
+    /// Values that `old` has room for.
+    static var room: Int { 2048 / MemoryLayout<V.Scalar>.stride }
     var old: Array { (base + 20480).assumingMemoryBound(to: V.Scalar.self) }
     var samples: Samples { Samples(base: (base + 22528).assumingMemoryBound(to: Double.self)) }
 }
@@ -83,14 +85,12 @@ struct SampleStage<V: Lanes> {
 
     /// The term, and what belongs to samples rather than classes.  Adds the losses to `sums` by the samples' place in their
     /// range, so that the tile's width does not matter.
-    func finish(from begin: Int, _ sums: inout SIMD8<Double>) {
+    @inline(never) func finish(from begin: Int, _ sums: inout SIMD8<Double>) {
         let args = plan.pointee.args
         if args.shard_total > 0 { mergeShards() }
         SoftmaxTerm(plan: plan, samples: samples, count: count).run()
         if let upstream = args.upstream { multiply(upstream) }
-        if args.reduced_loss != nil {
-            for i in 0..<count { sums[(first &+ i &- begin) & 7] += samples.loss[i] }
-        }
+        if args.reduced_loss != nil { Reduction.add(samples.loss, count, at: first &- begin, to: &sums) }
         if let loss = args.loss { write(samples.loss, loss) }
         if let logSum = args.log_sum_exp { write(samples.logSum, logSum) }
     }

@@ -136,7 +136,7 @@ struct SoftmaxTerm {
             let inverse = Doubles.one / total
             inverse.store(to: samples.probability + i)
             margin.p.store(to: samples.probabilityTarget + i)
-            (mass.reference + Logarithm.natural(total)).store(to: samples.logSum + i)
+            if args.log_sum_exp != nil { (mass.reference + Logarithm.natural(total)).store(to: samples.logSum + i) }
             if needsHess {
                 let scale = a * Doubles(plan.pointee.scale * args.hessian_scale)
                 let exact = margin.curvature(w, gamma.value.hi, slope: slope, mode: FOCAL_HESSIAN_EXACT)
@@ -157,20 +157,20 @@ extension Margin where V == Doubles {
     /// The margin of a softmax target, u = log(target / others), without forming 1 - p; and the sum of both.  Pairs, because
     /// q^gamma multiplies every error by gamma.
     /// distance: the target's log, relative to the reference of the sums; it serves where `target` underflows.
-    @inline(__always) static func softmax(
+    @inline(never) static func softmax(
         target: Pair<Doubles>, others: Pair<Doubles>, distance: Doubles
     ) -> (margin: Margin, total: Doubles) {
         let isWrong = target.hi < others.hi
         let small = Pair.select(isWrong, target, others), large = Pair.select(isWrong, others, target)
         let e = small.quotient(large)
-        // |u| from the two logarithms, their exact parts first; from the scores where a sum is out of range.
-        let own = Logarithm.pair(large.hi), theirs = Logarithm.pair(small.hi)
-        let leading = Pair.sum(own.hi, -theirs.hi)
-        let low = (own.lo - theirs.lo) + (large.lo / large.hi - small.lo / small.hi)
-        let difference = Pair.sum(leading.hi, leading.lo + low)
+        // |u| from the quotient; from the scores where that is out of range.
+        let log = Logarithm.pair(e.hi)
+        var size = Pair.sum(-log.hi, -(log.lo + e.lo / e.hi))
         let isFar = e.hi < Doubles(0x1p-900)
-        let farther = Doubles.select(isWrong, Logarithm.natural(others.hi) - distance, Doubles(1e4))
-        let size = Pair(Doubles.select(isFar, farther, difference.hi), Doubles.select(isFar, Doubles.zero, difference.lo))
+        if Doubles.any(isFar) {
+            let farther = Doubles.select(isWrong, Logarithm.natural(others.hi) - distance, Doubles(1e4))
+            size = Pair.select(isFar, Pair(farther, Doubles.zero), size)
+        }
         let sum = Pair.sum(target.hi, others.hi)
         let total = Pair(sum.hi, sum.lo + (target.lo + others.lo))
         let margin = Margin(

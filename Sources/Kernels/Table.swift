@@ -17,25 +17,45 @@ import CKernels
 #endif
 
 private func fill(_ table: UnsafeMutablePointer<focal_kernels>, _ isa: StaticString) {
-    table.pointee = focal_kernels(
-        isa: UnsafeRawPointer(isa.utf8Start).assumingMemoryBound(to: CChar.self),
-        survey: { plan, begin, end, survey in
-            survey.unsafelyUnwrapped.pointee = Survey.run(plan.unsafelyUnwrapped, Int(begin), Int(end))
-        },
-        sigmoid: { plan, begin, end, scratch in
+    table.pointee.isa = UnsafeRawPointer(isa.utf8Start).assumingMemoryBound(to: CChar.self)
+    table.pointee.float_term = { plan, count, scores, scratch, loss, grad, hess, sums in
+        SigmoidTerm<Floats>(
+            plan.unsafelyUnwrapped, count, scores.unsafelyUnwrapped, scratch.unsafelyUnwrapped, loss, grad, hess, sums
+        ).run()
+    }
+    table.pointee.double_term = { plan, count, scores, scratch, loss, grad, hess, sums in
+        SigmoidTerm<Doubles>(
+            plan.unsafelyUnwrapped, count, scores.unsafelyUnwrapped, scratch.unsafelyUnwrapped, loss, grad, hess, sums
+        ).run()
+    }
+    // AVX-512 has nothing to add to these, and their bits are those of x86-64-v3.
+    #if !ISA_X86_64_V4
+        table.pointee.sigmoid = { plan, begin, end, scratch in
             let plan = plan.unsafelyUnwrapped, scratch = scratch.unsafelyUnwrapped
             return plan.pointee.args.score_dtype == FOCAL_DTYPE_F64
                 ? Sigmoid<Doubles>.run(plan, Int(begin), Int(end), scratch)
                 : Sigmoid<Floats>.run(plan, Int(begin), Int(end), scratch)
-        },
-        softmax: { plan, begin, end, scratch in
+        }
+        table.pointee.softmax = { plan, begin, end, scratch in
             let plan = plan.unsafelyUnwrapped, scratch = scratch.unsafelyUnwrapped
-            return plan.pointee.args.score_dtype == FOCAL_DTYPE_F64
-                ? Softmax<Doubles>.run(plan, Int(begin), Int(end), scratch)
-                : Softmax<Floats>.run(plan, Int(begin), Int(end), scratch)
-        },
-        shard_stats: { plan, begin, end, _ in
+            #if ISA_X86_64
+                // All in double: the baseline's half of the speed is not worth a second copy of the code.
+                return Softmax<Doubles>.run(plan, Int(begin), Int(end), scratch)
+            #else
+                return plan.pointee.args.score_dtype == FOCAL_DTYPE_F64
+                    ? Softmax<Doubles>.run(plan, Int(begin), Int(end), scratch)
+                    : Softmax<Floats>.run(plan, Int(begin), Int(end), scratch)
+            #endif
+        }
+        table.pointee.shard_stats = { plan, begin, end, _ in
             ShardStats(plan: plan.unsafelyUnwrapped, begin: Int(begin), end: Int(end)).run()
             return 0
-        })
+        }
+    #endif
+    // Reading is bound by memory, whatever the registers.
+    #if ISA_X86_64 || ISA_NEON
+        table.pointee.survey = { plan, begin, end, survey in
+            survey.unsafelyUnwrapped.pointee = Survey.run(plan.unsafelyUnwrapped, Int(begin), Int(end))
+        }
+    #endif
 }

@@ -54,7 +54,6 @@ def test_it_is_hardened(library):
     assert "__stack_chk_fail" in run("nm", "-D", library), "no stack protector"
 
 
-@pytest.mark.xfail(strict=True, reason="three instruction sets of every kernel are about 0.7 MB: README, Limits")
 def test_it_is_small(library, tmp_path):
     run("strip", "-o", tmp_path / "stripped", library.resolve())
     assert (tmp_path / "stripped").stat().st_size < 256 * 1024
