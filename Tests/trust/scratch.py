@@ -40,6 +40,9 @@ def replace(folder, name, old, new):
 
 def build(folder, modules=("FocalLoss", *KERNELS)):
     """Builds the copy's library; of the modules only these are compiled again.  (True, "") or (False, what it said)."""
+    for name in modules:
+        for end in (".open.o", ".o"):
+            (folder / f"build/obj/{name}{end}").unlink(missing_ok=True)
     kept = [f"build/obj/{name}{end}" for name in KERNELS if name not in modules for end in (".open.o", ".o")]
     kept += [] if "FocalLoss" in modules else ["build/obj/FocalLoss.o"]
     command = ["make", "-s", "lib"] + [word for name in ("build/obj/flags", *kept) for word in ("-o", name)]
