@@ -229,11 +229,13 @@ test-long: ## The long tier: every float32, hours of fuzzing (see CONTRIBUTING.m
 	@sh Tests/setup.sh
 	@$(MAKE) -j$(shell nproc) lib examples python
 	@sh Tests/run.sh long
+coverage: lib ## Which lines and regions of the library the suites run (3 minutes)
+	@$(PY) Tests/trust/run.py long G3
 bench: ## Measure against everything that is installed (2 minutes; FULL=1 for all shapes)
 	@sh Tests/setup.sh bench
 	@$(MAKE) -j$(shell nproc) lib python
 	@$(PY) Benchmarks/run.py $(if $(FULL),--full)
-.PHONY: test test-long bench
+.PHONY: test test-long coverage bench
 
 ARCHIVE := libfocalloss-$(VERSION)
 dist: ## Pack the sources into build/dist, with bill of materials and checksums

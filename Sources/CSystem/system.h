@@ -181,16 +181,19 @@ FOCAL_INLINE uint64_t focal_read_xcr0(void) {
 }
 
 static inline int32_t focal_x86_level(void) {
-    /* The x86-64 psABI's lists.  v3, leaf 1 ecx: FMA 12, MOVBE 22, OSXSAVE 27, AVX 28, F16C 29; leaf 7 ebx: BMI1 3, AVX2 5,
-     * BMI2 8; leaf 0x80000001 ecx: LZCNT 5.  v4, leaf 7 ebx: AVX512 F 16, DQ 17, CD 28, BW 30, VL 31.
-     * XCR0: 0x6 saves xmm and ymm, 0xE0 the masks and zmm. */
-    const uint32_t leaf1 = 1u << 12 | 1u << 22 | 1u << 27 | 1u << 28 | 1u << 29;
+    /* The x86-64 psABI's lists, v2 included: a compiler for v3 may use all of it.
+     * Leaf 1 ecx: SSE3 0, SSSE3 9, FMA 12, CMPXCHG16B 13, SSE4.1 19, SSE4.2 20, MOVBE 22, POPCNT 23, OSXSAVE 27, AVX 28,
+     * F16C 29.  Leaf 0x80000001 ecx: LAHF 0, LZCNT 5.  Leaf 7 ebx, v3: BMI1 3, AVX2 5, BMI2 8; v4: AVX512 F 16, DQ 17,
+     * CD 28, BW 30, VL 31.  XCR0: 0x6 saves xmm and ymm, 0xE0 the masks and zmm. */
+    const uint32_t v2 = 1u << 0 | 1u << 9 | 1u << 13 | 1u << 19 | 1u << 20 | 1u << 23;
+    const uint32_t leaf1 = v2 | 1u << 12 | 1u << 22 | 1u << 27 | 1u << 28 | 1u << 29;
+    const uint32_t extended = 1u << 0 | 1u << 5;
     const uint32_t v3 = 1u << 3 | 1u << 5 | 1u << 8;
     const uint32_t v4 = 1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31;
     if (focal_read_cpuid(0).a < 7 || focal_read_cpuid(0x80000000u).a < 0x80000001u) return 1;
     if ((focal_read_cpuid(1).c & leaf1) != leaf1 || (focal_read_xcr0() & 0x6) != 0x6) return 1;
     uint32_t leaf7 = focal_read_cpuid(7).b;
-    if ((leaf7 & v3) != v3 || !(focal_read_cpuid(0x80000001u).c & 1u << 5)) return 1;
+    if ((leaf7 & v3) != v3 || (focal_read_cpuid(0x80000001u).c & extended) != extended) return 1;
     return (leaf7 & v4) == v4 && (focal_read_xcr0() & 0xE6) == 0xE6 ? 4 : 3;
 }
 #else

@@ -20,7 +20,7 @@ ROOT = HERE.parent.parent
 LIBRARY = ROOT / "build/lib/libfocalloss.so"
 HEADER = ROOT / "include/focalloss.h"
 BASELINE = HERE / "types.abi"
-GOLDEN = HERE / "exports.txt"
+GOLDEN = HERE.parent / "c/abi/exports.txt"
 OLDEST_GLIBC = (2, 34)
 
 failures = []

@@ -27,15 +27,21 @@ MODELS = {
     "EPYC": "x86-64-v3",
     "Haswell,-xsave": "x86-64",     # AVX2 in CPUID, but the system saves no AVX state: OSXSAVE clear
     "Haswell,-avx": "x86-64",       # AVX2 and FMA in CPUID, but XCR0 has no AVX state
-    "Haswell,-fma": "x86-64",       # what v3 also needs
-    "Haswell,-bmi2": "x86-64",
-    "Haswell,-bmi1": "x86-64",
-    "Haswell,-f16c": "x86-64",
+    # What v3 also needs, each without its own: every bit that the choice must look at.
+    **{f"Haswell,-{feature}": "x86-64" for feature in (
+        "fma", "f16c", "movbe", "bmi1", "bmi2", "abm", "lahf-lm",
+        "pni", "ssse3", "sse4.1", "sse4.2", "popcnt", "cx16", "avx2")},
 }
 
 # Program -> its cases; all where empty.
 SUITE = {"test_values": [], "memory": ["overlap"]}
 LONG = {"test_values": [], "memory": ["overlap", "arguments"], "bits": ["slices", "alignment"], "test_environment": []}
+# Models of which a feature was taken away: they differ from their parent in the choice alone.  No CPU is like them, and
+# libc counts on that: its strspn for SSE4.2 uses SSSE3, its strncmp for AVX2 has BZHI, which belongs to BMI2 but which
+# qemu 7.2 refuses without BMI1 (and which runs only if the environment holds a name that begins like the one sought).
+# So libc is told to stay on SSE2 there.
+CHOICE = {"test_values": ["special_values"]}
+PLAIN_LIBC = {"GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-SSE4_2,-SSE4_1,-SSSE3"}
 # Where the emulator faults on masked loads that a CPU allows (masked.c): calls without optional arrays.
 PLAIN = {"test_values": ["special_values", "empty"], "memory": ["overlap"], "bits": ["slices"]}
 
@@ -47,11 +53,11 @@ def run(command, environment=None, seconds=3600):
     return done.returncode, done.stdout
 
 
-def suite_fails(emulator, folder, programs):
+def suite_fails(emulator, folder, programs, environment=None):
     """Runs these programs under that emulator; returns how many failed."""
     failed = 0
     for program, cases in programs.items():
-        status, output = run([*emulator, str(folder / program), *cases])
+        status, output = run([*emulator, str(folder / program), *cases], environment)
         if status != 0:
             failed += 1
             shown = [line for line in output.splitlines() if not line.startswith(("FIGURE", "ok"))][-12:]
@@ -67,9 +73,10 @@ def x86(long):
     failed = limited = 0
     for model, wanted in MODELS.items():
         emulator = [qemu, "-cpu", model]
-        # A model with a feature switched off differs from its parent in the choice alone.
-        programs = LONG if long else {"test_values": ["special_values"]} if "," in model else SUITE
-        status, output = run([*emulator, str(BIN / "isa")])
+        altered = "," in model
+        programs = CHOICE if altered else LONG if long else SUITE
+        environment = PLAIN_LIBC if altered else {}
+        status, output = run([*emulator, str(BIN / "isa")], environment)
         chosen = output.strip().splitlines()[-1] if output.strip() else "nothing"
         if status != 0 or chosen != wanted:
             print(f"FAIL {model}: runs {chosen} (status {status}), not {wanted}")
@@ -78,11 +85,12 @@ def x86(long):
         if wanted == "x86-64-v3" and run([*emulator, str(BIN / "masked")])[0] != 0:
             programs = PLAIN
             limited += 1
-        failed += suite_fails(emulator, BIN, programs) > 0
+        failed += suite_fails(emulator, BIN, programs, environment) > 0
     print(f"FIGURE last cpus.models {len(MODELS)} {', '.join(MODELS)}")
     print(f"FIGURE last cpus.failed {failed}")
     if limited:
-        print(f"SKIP cpus: on {limited} models with AVX2 calls with optional arrays were left out: this qemu faults on masked loads")
+        print(f"SKIP cpus: on {limited} models with AVX2 calls with optional arrays were left out: this qemu faults on "
+              "masked loads")
     return failed
 
 

@@ -182,6 +182,14 @@ def show(value):
     return f"{value:,.0f}" if value == int(value) and abs(value) < 1e15 else f"{value:.4g}"
 
 
+def seen_red(promise, recorded):
+    """How its test was seen to fail: by hand once, or by red.py, which writes down what it said."""
+    seen = recorded.get(promise["id"], {}).get("red")
+    if not seen:
+        return promise.get("seen_red", "not yet")
+    return f"{promise['red']['broken']}: {seen['said']} ({seen['date']}, {seen['commit']})"
+
+
 def write_page():
     """Tests/PROMISES.md, from the table and the recorded figures."""
     recorded = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
@@ -210,7 +218,7 @@ def write_page():
                           f"{result['date']}, {result['machine']}, {result['commit']}"))
         row = [promise["id"], promise["promise"], f"`{promise['run'].replace('{bin}/', '').replace('{here}/', '')}`",
                "<br>".join([cell[0] for cell in cells] + [promise[key] for key in ("known", "note") if key in promise]),
-               "<br>".join(cell[1] for cell in cells), promise.get("seen_red", "not yet")]
+               "<br>".join(cell[1] for cell in cells), seen_red(promise, recorded)]
         lines.append("| " + " | ".join(text.replace("|", "\\|") for text in row) + " |")
     spaced = []
     for line in lines:
@@ -231,12 +239,17 @@ def record(results):
     write_page()
 
 
+def commit():
+    """The commit that is checked out."""
+    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    return done.stdout.strip() or "no commit"
+
+
 def result_of(promise, outcome, seconds):
     """What is kept of an outcome."""
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
     return {"held": outcome.held, "shown": headline(promise, outcome.figures), "skipped": outcome.skipped,
             "seconds": round(seconds, 1), "date": datetime.date.today().isoformat(), "machine": machine(),
-            "commit": commit or "no commit"}
+            "commit": commit()}
 
 
 class Book:

@@ -55,6 +55,17 @@ void *mmap(void *at, size_t n, int protection, int flags, int file, off_t offset
     return (void *)syscall(SYS_mmap, at, n, protection, flags, file, offset);
 }
 
+/* What pthread_atfork calls; it may need memory. */
+int __register_atfork(void (*before)(void), void (*parent)(void), void (*child)(void), void *library)
+{
+    static int (*next)(void (*)(void), void (*)(void), void (*)(void), void *);
+    if (allocation_fails())
+        return ENOMEM;
+    if (!next)
+        *(void **)&next = dlsym(RTLD_NEXT, "__register_atfork");
+    return next(before, parent, child, library);
+}
+
 int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument)
 {
     static int (*next)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
