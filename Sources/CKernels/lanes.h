@@ -80,19 +80,21 @@ typedef FOCAL_VECTOR(double, FOCAL_FLOATS) focal_long_floats;
 typedef FOCAL_VECTOR(uint32_t, FOCAL_FLOATS) focal_words;
 typedef FOCAL_VECTOR(uint16_t, FOCAL_FLOATS) focal_halves;
 
-/* Which of the stored targets at p are `value`. */
-#define FOCAL_MATCH(name, kind, type)                                                                                         \
+/* Which of the stored targets at p are `value`.  `truth` is signed, so that it widens with its sign: a comparison of bytes is
+ * of `char`, which has none on ARM. */
+#define FOCAL_MATCH(name, kind, type, truth)                                                                                  \
     FOCAL_INLINE focal_mask_##name focal_match_##kind##_##name(const type *p, type value) {                                   \
         FOCAL_VECTOR(type, sizeof(focal_##name) / sizeof(focal_##name){0}.x) x;                                               \
         __builtin_memcpy(&x, p, sizeof x);                                                                                    \
-        return __builtin_convertvector(x == value, focal_mask_##name);                                                        \
+        typedef FOCAL_VECTOR(truth, sizeof(focal_##name) / sizeof(focal_##name){0}.x) truths;                                 \
+        return __builtin_convertvector((truths)(x == value), focal_mask_##name);                                              \
     }
 #define FOCAL_MATCHES(name)                                                                                                   \
-    FOCAL_MATCH(name, f32, float)                                                                                             \
-    FOCAL_MATCH(name, f64, double)                                                                                            \
-    FOCAL_MATCH(name, u8, uint8_t)                                                                                            \
-    FOCAL_MATCH(name, i32, int32_t)                                                                                           \
-    FOCAL_MATCH(name, i64, int64_t)
+    FOCAL_MATCH(name, f32, float, int32_t)                                                                                    \
+    FOCAL_MATCH(name, f64, double, int64_t)                                                                                   \
+    FOCAL_MATCH(name, u8, uint8_t, int8_t)                                                                                    \
+    FOCAL_MATCH(name, i32, int32_t, int32_t)                                                                                  \
+    FOCAL_MATCH(name, i64, int64_t, int64_t)
 FOCAL_MATCHES(floats)
 FOCAL_MATCHES(doubles)
 

@@ -43,7 +43,8 @@ struct Passage {
 
     @inline(__always) private func compute(_ run: Run) -> Double {
         switch family {
-        case .sigmoid: run.compute(plan.pointee.kernels.sigmoid, Work(units: scores, smallestChunk: 4096, isLarge: scores >= 1 << 17))
+        case .sigmoid:
+            run.compute(plan.pointee.kernels.sigmoid, Work(units: scores, smallestChunk: 4096, isLarge: scores >= 1 << 17))
         case .softmax: run.compute(plan.pointee.kernels.softmax, rows)
         case .shardStats: run.compute(plan.pointee.kernels.shard_stats, rows)
         }

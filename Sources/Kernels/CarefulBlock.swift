@@ -80,7 +80,8 @@ private struct CarefulElements {
         let smoothedRest = (1 - hard) * (1 - e) + e / 2
         let keeps = args.smoothing_rule == FOCAL_SMOOTHING_CE
         let element = Careful.Element(
-            score: Doubles(scores), target: Doubles(keeps ? hard : smoothed), targetRest: Doubles(keeps ? 1 - hard : smoothedRest),
+            score: Doubles(scores), target: Doubles(keeps ? hard : smoothed),
+            targetRest: Doubles(keeps ? 1 - hard : smoothedRest),
             smoothed: Doubles(smoothed), smoothedRest: Doubles(smoothedRest), positiveAlpha: Doubles(alpha),
             negativeAlpha: Doubles(beta), positiveWeight: Doubles(positive), negativeWeight: Doubles(negative))
         return (Careful(plan: plan).value(element), weight)

@@ -69,7 +69,8 @@ struct ClassJetSum {
     ///                 d2H = h''_j (1 - 2 p_j) + p_j^2 sum h''_k - p_j q_j sum h'_k + h''_u r_j^2 - h'_u r_j (1 - r_j)
     func along(_ own: Jet, _ c: ClassShares) -> Jet {
         let (p, q, r) = (c.p, c.q, c.beside)
-        let ownFirst = Doubles.select(c.isTop, Doubles.zero, own.first), ownSecond = Doubles.select(c.isTop, Doubles.zero, own.second)
+        let ownFirst = Doubles.select(c.isTop, Doubles.zero, own.first),
+            ownSecond = Doubles.select(c.isTop, Doubles.zero, own.second)
         let topFirst = Doubles.select(c.isTop, Doubles.one, -r) * first.top
         let topBend = Doubles.select(c.isTop, second.top, r * (r * second.top - (Doubles.one - r) * first.top))
         return Jet(

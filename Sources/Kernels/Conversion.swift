@@ -63,14 +63,18 @@ enum Conversion {
 enum SingleFromF32: Convertible {
     @_transparent static var size: Int { 4 }
     @_transparent static func load(_ p: UnsafeRawPointer) -> Floats { Floats(loading: p.assumingMemoryBound(to: Float.self)) }
-    @_transparent static func store(_ v: Floats, _ p: UnsafeMutableRawPointer) { v.store(to: p.assumingMemoryBound(to: Float.self)) }
+    @_transparent static func store(_ v: Floats, _ p: UnsafeMutableRawPointer) {
+        v.store(to: p.assumingMemoryBound(to: Float.self))
+    }
     @_transparent static func stream(_ v: Floats, _ p: UnsafeMutableRawPointer) { focal_stream_floats(p, v.v) }
 }
 
 enum SingleFromF64: Convertible {
     @_transparent static var size: Int { 8 }
     @_transparent static func load(_ p: UnsafeRawPointer) -> Floats { Floats(narrowing: p.assumingMemoryBound(to: Double.self)) }
-    @_transparent static func store(_ v: Floats, _ p: UnsafeMutableRawPointer) { v.widen(to: p.assumingMemoryBound(to: Double.self)) }
+    @_transparent static func store(_ v: Floats, _ p: UnsafeMutableRawPointer) {
+        v.widen(to: p.assumingMemoryBound(to: Double.self))
+    }
     @_transparent static func stream(_ v: Floats, _ p: UnsafeMutableRawPointer) { store(v, p) }
 }
 
@@ -93,13 +97,17 @@ enum SingleFromF16: Convertible {
 enum DoubleFromF64: Convertible {
     @_transparent static var size: Int { 8 }
     @_transparent static func load(_ p: UnsafeRawPointer) -> Doubles { Doubles(loading: p.assumingMemoryBound(to: Double.self)) }
-    @_transparent static func store(_ v: Doubles, _ p: UnsafeMutableRawPointer) { v.store(to: p.assumingMemoryBound(to: Double.self)) }
+    @_transparent static func store(_ v: Doubles, _ p: UnsafeMutableRawPointer) {
+        v.store(to: p.assumingMemoryBound(to: Double.self))
+    }
     @_transparent static func stream(_ v: Doubles, _ p: UnsafeMutableRawPointer) { focal_stream_doubles(p, v.v) }
 }
 
 enum DoubleFromF32: Convertible {
     @_transparent static var size: Int { 4 }
-    @_transparent static func load(_ p: UnsafeRawPointer) -> Doubles { Doubles(focal_widen_doubles(p.assumingMemoryBound(to: Float.self))) }
+    @_transparent static func load(_ p: UnsafeRawPointer) -> Doubles {
+        Doubles(focal_widen_doubles(p.assumingMemoryBound(to: Float.self)))
+    }
     @_transparent static func store(_ v: Doubles, _ p: UnsafeMutableRawPointer) {
         focal_narrow_doubles(p.assumingMemoryBound(to: Float.self), v.v)
     }

@@ -73,7 +73,8 @@ extension Doubles {
     /// Products with steps are exact: stepHi has 41 significant bits and |steps| < 2^12.
     @_transparent static var exponential: Exponential.Constants {
         .init(
-            parts: 1, magic: 0x1.8p52 + 1023, stepHi: 0x1.62e42fefa3p-1, stepLo: 0x1.3de6af278ece6p-42, bias: 1023, smallest: -709,
+            parts: 1, magic: 0x1.8p52 + 1023, stepHi: 0x1.62e42fefa3p-1, stepLo: 0x1.3de6af278ece6p-42, bias: 1023,
+            smallest: -709,
             farthest: 2048)
     }
 

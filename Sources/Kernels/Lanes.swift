@@ -79,7 +79,8 @@ protocol Lanes {
 
     /// Transposes a matrix, whose rows stand `strideFrom` apart, into one whose rows stand `strideTo` apart.
     static func transpose(
-        _ from: UnsafePointer<Scalar>, _ strideFrom: Int, rows: Int, columns: Int, to: UnsafeMutablePointer<Scalar>, _ strideTo: Int)
+        _ from: UnsafePointer<Scalar>, _ strideFrom: Int, rows: Int, columns: Int, to: UnsafeMutablePointer<Scalar>,
+        _ strideTo: Int)
 
     // Whole arrays of a stored type, as scratch of lanes and back.
     static func read(_ dtype: Int32, _ source: UnsafeRawPointer, _ count: Int, into array: UnsafeMutablePointer<Scalar>)
@@ -250,7 +251,8 @@ struct Doubles: Lanes {
     @_transparent func accumulate(into sums: inout SIMD8<Double>) { sums = focal_accumulate_doubles(sums, v) }
     @_transparent init(narrowing pointer: UnsafePointer<Double>) { v = focal_load_doubles(pointer) }
     @inline(never) static func transpose(
-        _ from: UnsafePointer<Double>, _ strideFrom: Int, rows: Int, columns: Int, to: UnsafeMutablePointer<Double>, _ strideTo: Int
+        _ from: UnsafePointer<Double>, _ strideFrom: Int, rows: Int, columns: Int, to: UnsafeMutablePointer<Double>,
+        _ strideTo: Int
     ) {
         focal_transpose_doubles(from, strideFrom, rows, columns, to, strideTo)
     }

@@ -79,9 +79,10 @@ extension Doubles {
     /// 2 artanh(s) - 2 s for |s| <= 1/3.
     @_transparent static func artanhTail(_ s: Self) -> Self {
         let s2 = s * s
-        return s * s2 * Polynomial.degree9(
-            s2, 0x1.5555555555555p-1, 0x1.999999999a27cp-2, 0x1.24924923df843p-2, 0x1.c71c726c171afp-3,
-            0x1.745cf154e858p-3, 0x1.3b18a6cd11a3ep-3, 0x1.10acf6187626fp-3, 0x1.eb8a175c66bdap-4,
-            0x1.688edd078a774p-4, 0x1.4afd63d03d427p-3)
+        return s * s2
+            * Polynomial.degree9(
+                s2, 0x1.5555555555555p-1, 0x1.999999999a27cp-2, 0x1.24924923df843p-2, 0x1.c71c726c171afp-3,
+                0x1.745cf154e858p-3, 0x1.3b18a6cd11a3ep-3, 0x1.10acf6187626fp-3, 0x1.eb8a175c66bdap-4,
+                0x1.688edd078a774p-4, 0x1.4afd63d03d427p-3)
     }
 }

@@ -29,13 +29,15 @@ struct Outputs<V: Lanes> {
     private func multiply(by upstream: UnsafeRawPointer) {
         let dtype = plan.pointee.outDtype
         V.read(dtype, upstream + start &* size(of: dtype), count, into: scratch.e)
-        scratch.forEachVector(count) { i in (V(loading: scratch.grad + i) * V(loading: scratch.e + i)).store(to: scratch.grad + i) }
+        scratch.forEachVector(count) { i in (V(loading: scratch.grad + i) * V(loading: scratch.e + i)).store(to: scratch.grad + i)
+        }
     }
 
     private func add(_ grad: UnsafeMutableRawPointer) {
         let dtype = plan.pointee.outDtype
         V.read(dtype, UnsafeRawPointer(grad) + start &* size(of: dtype), count, into: scratch.e)
-        scratch.forEachVector(count) { i in (V(loading: scratch.grad + i) + V(loading: scratch.e + i)).store(to: scratch.grad + i) }
+        scratch.forEachVector(count) { i in (V(loading: scratch.grad + i) + V(loading: scratch.e + i)).store(to: scratch.grad + i)
+        }
     }
 
     private func raiseHessian() {

@@ -60,7 +60,8 @@ struct Sigmoid<V: Lanes> {
         let term = V.dtype == FOCAL_DTYPE_F64 ? kernels.double_term : kernels.float_term
         withUnsafeMutableBytes(of: &sums) { sums in
             term.unsafelyUnwrapped(
-                plan, Int64((count &+ V.count &- 1) & ~(V.count &- 1)), scores, scratch.base, loss, target(args.grad, scratch.grad),
+                plan, Int64((count &+ V.count &- 1) & ~(V.count &- 1)), scores, scratch.base, loss,
+                target(args.grad, scratch.grad),
                 target(args.hess, scratch.hess),
                 needsSum && !way.hasSoft ? sums.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: Double.self) : nil)
         }
@@ -87,7 +88,9 @@ struct Sigmoid<V: Lanes> {
 enum Reduction {
     /// Losses whose first stands at `place` in its range.  Through memory: a vector indexed at run time would be stored and
     /// loaded whole each time.
-    static func add<S: LaneScalar>(_ losses: UnsafeMutablePointer<S>, _ count: Int, at place: Int = 0, to sums: inout SIMD8<Double>) {
+    static func add<S: LaneScalar>(
+        _ losses: UnsafeMutablePointer<S>, _ count: Int, at place: Int = 0, to sums: inout SIMD8<Double>
+    ) {
         withUnsafeMutableBytes(of: &sums) { bytes in
             let sums = bytes.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: Double.self)
             for i in 0..<count { sums[(place &+ i) & 7] += Double(losses[i]) }

@@ -56,7 +56,9 @@ struct SigmoidTerm<V: Lanes>: ModulatorWork {
         while i < count {
             let signed = V(loading: scratch.weights + i)
             let e = Pair(V(loading: scratch.e + i), V(loading: scratch.eLow + i))
-            let m = Margin(score: V(loading: scores + i), target: signed, e: e, reciprocal: V(loading: scratch.reciprocal + i), isSharp: M.isSharp)
+            let m = Margin(
+                score: V(loading: scores + i), target: signed, e: e, reciprocal: V(loading: scratch.reciprocal + i),
+                isSharp: M.isSharp)
             let w = signed * M.weight(m, gamma)
             let slope = m.slope(w, g, isSharp: M.isSharp)
             if let grad { (slope * gradScale).store(to: grad + i) }

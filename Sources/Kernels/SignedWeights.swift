@@ -149,7 +149,9 @@ extension Signs {
             if run.isRow {
                 let label = labels.label(run.sample), target = label &- Int64(run.klass)
                 fill(run.offset, run.length)
-                if target >= 0 && target < Int64(run.length) && label != background { weights[run.offset &+ Int(target)] = positive }
+                if target >= 0 && target < Int64(run.length) && label != background {
+                    weights[run.offset &+ Int(target)] = positive
+                }
             } else {
                 // No label is the class that is background.
                 let own = Int64(run.klass) == background ? negative : positive

@@ -78,7 +78,9 @@ struct SoftmaxWriter<V: Lanes> {
         if output == .grad && plan.pointee.args.accumulate != 0 {
             var first = 0
             while first < count {
-                add(UnsafeRawPointer(target) + first &* size(of: dtype), min(SoftmaxScratch<V>.room, count &- first), to: values + first)
+                add(
+                    UnsafeRawPointer(target) + first &* size(of: dtype), min(SoftmaxScratch<V>.room, count &- first),
+                    to: values + first)
                 first &+= SoftmaxScratch<V>.room
             }
         }

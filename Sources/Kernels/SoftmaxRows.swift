@@ -131,7 +131,8 @@ struct SoftmaxRows<V: Lanes> {
         let place = reference(r, c)
         let lanes = V.fold(rest: sums.rest, top: sums.top)
         let chunk = Mass(
-            shift: Doubles(samples.chunkShift[place]), steps: Doubles(samples.chunkSteps[place]), rest: Doubles(Double(lanes.rest)),
+            shift: Doubles(samples.chunkShift[place]), steps: Doubles(samples.chunkSteps[place]),
+            rest: Doubles(Double(lanes.rest)),
             top: Doubles(Double(lanes.top)))
         let own = Mass(
             shift: Doubles(samples.shift[r]), steps: Doubles(samples.steps[r]), rest: Doubles(samples.rest[r]),

@@ -70,7 +70,8 @@ struct Samples {
         var i = 0
         while i < count {
             let chunk = Mass(
-                shift: Doubles(loading: chunkShift + i), steps: Doubles(loading: chunkSteps + i), rest: Doubles.zero, top: Doubles.zero)
+                shift: Doubles(loading: chunkShift + i), steps: Doubles(loading: chunkSteps + i), rest: Doubles.zero,
+                top: Doubles.zero)
             setFactors(chunk.scale(to: mass(i)), i, Doubles(largest))
             i &+= Doubles.count
         }

@@ -6,19 +6,29 @@ protocol StoredTarget {
 }
 
 extension Float: StoredTarget {
-    @_transparent static func match<V: Lanes>(_ p: UnsafePointer<Self>, _ value: Self, in _: V.Type) -> V.Mask { V.match(p, value) }
+    @_transparent static func match<V: Lanes>(_ p: UnsafePointer<Self>, _ value: Self, in _: V.Type) -> V.Mask {
+        V.match(p, value)
+    }
 }
 extension Double: StoredTarget {
-    @_transparent static func match<V: Lanes>(_ p: UnsafePointer<Self>, _ value: Self, in _: V.Type) -> V.Mask { V.match(p, value) }
+    @_transparent static func match<V: Lanes>(_ p: UnsafePointer<Self>, _ value: Self, in _: V.Type) -> V.Mask {
+        V.match(p, value)
+    }
 }
 extension UInt8: StoredTarget {
-    @_transparent static func match<V: Lanes>(_ p: UnsafePointer<Self>, _ value: Self, in _: V.Type) -> V.Mask { V.match(p, value) }
+    @_transparent static func match<V: Lanes>(_ p: UnsafePointer<Self>, _ value: Self, in _: V.Type) -> V.Mask {
+        V.match(p, value)
+    }
 }
 extension Int32: StoredTarget {
-    @_transparent static func match<V: Lanes>(_ p: UnsafePointer<Self>, _ value: Self, in _: V.Type) -> V.Mask { V.match(p, value) }
+    @_transparent static func match<V: Lanes>(_ p: UnsafePointer<Self>, _ value: Self, in _: V.Type) -> V.Mask {
+        V.match(p, value)
+    }
 }
 extension Int64: StoredTarget {
-    @_transparent static func match<V: Lanes>(_ p: UnsafePointer<Self>, _ value: Self, in _: V.Type) -> V.Mask { V.match(p, value) }
+    @_transparent static func match<V: Lanes>(_ p: UnsafePointer<Self>, _ value: Self, in _: V.Type) -> V.Mask {
+        V.match(p, value)
+    }
 }
 
 /// A stored target type.  Integers are hard: 0 or 1 where dense, a class where labels.
