@@ -190,7 +190,8 @@ def run_promise(promise, tier):
                 break
             if state:
                 state.keep(chunk + 1, outcome.figures)
-                print(f"    {promise['id']} chunk {chunk + 1} of {chunks}, {time.time() - started:.0f} s", flush=True)
+                if chunks > 1:
+                    print(f"    {promise['id']} chunk {chunk + 1} of {chunks}, {time.time() - started:.0f} s", flush=True)
     return outcome, time.time() - started
 
 
@@ -351,10 +352,12 @@ def main():
               or (not options.ids and options.tier in promise["tier"])]
     if not chosen:
         parser.error("no such promise")
-    built = make(sorted({target for promise in chosen for target in promise.get("build", [])}), "-j2", "-k")
-    unbuilt = set() if built else {promise["id"] for promise in chosen if not make(promise.get("build", []))}
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
+    built = make(sorted({target for promise in chosen for target in promise.get("build", [])}), "-j2", "-k")
+    unbuilt = set() if built else {promise["id"] for promise in chosen if not make(promise.get("build", []))}
+    if STOPPED.is_set():
+        return 130
     threading.Thread(target=say_what_runs, args=(30,), daemon=True).start()
     book = Book(options, len(chosen), unbuilt)
     alone = [promise for promise in chosen if promise.get("alone")]
