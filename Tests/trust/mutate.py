@@ -35,7 +35,8 @@ JOURNAL = ROOT / "build/trust/mutants.jsonl"
 ISA, MODULE = "x86-64-v3", "KernelsV3"
 # Values first; the hashes, which any change of a bit fails, only tell the rest from the equivalent ones.
 PROGRAMS = [
-    ["test_values", "special_values", "weighted_infinities", "accumulate", "empty"], ["test_values", "definitions"], ["accuracy_softmax"],
+    ["test_values", "special_values", "weighted_infinities", "accumulate", "empty"], ["test_values", "definitions"],
+    ["accuracy_softmax"],
     ["bits", "slices"], ["memory", "guard"], ["accuracy", "f32"], ["accuracy", "f64"], ["test_entries", "large"],
     ["bits", "threads"], ["memory", "arguments"],
 ]
