@@ -84,6 +84,69 @@ static void special_values(void)
     focal_set_isa(NULL);
 }
 
+/* The limits with weights: infinity at weight 0 counts for nothing, at weight 2 for twice its limit. */
+static void weighted_infinities(void)
+{
+    static const float z[4] = {INFINITY, -INFINITY, INFINITY, -INFINITY}, y[4] = {0, 0, 0, 0}, weights[4] = {0, 0, 2, 2};
+    static const float losses[4] = {0, 0, INFINITY, 0}, grads[4] = {0, 0, 2, 0};
+    const char *isas[SUITE_ISAS];
+    int count = suite_isas(isas);
+    for (int isa = 0; isa < count; isa++) {
+        float loss[4], grad[4], hess[4];
+        focal_args a;
+        focal_set_isa(isas[isa]);
+        focal_args_init(&a, sizeof a);
+        a.outer = 4;
+        a.scores = z;
+        a.targets = y;
+        a.weights = weights;
+        a.loss = loss;
+        a.grad = grad;
+        a.hess = hess;
+        CHECK_OK(focal_sigmoid(&a));
+        for (int i = 0; i < 4; i++)
+            CHECK(loss[i] == losses[i] && grad[i] == grads[i] && hess[i] == 0, "%s: %g %g %g at %g with weight %g", isas[isa],
+                  loss[i], grad[i], hess[i], z[i], weights[i]);
+    }
+    focal_set_isa(NULL);
+}
+
+/* A gradient added to what stands there, over many blocks: the sum of the two, and the other outputs as without it. */
+static void accumulate(void)
+{
+    enum { N = 10000 };
+    static float z[N], y[N], loss[2][N], grad[2][N], hess[2][N];
+    const char *isas[SUITE_ISAS];
+    int count = suite_isas(isas);
+    uint64_t state = 3;
+    for (int i = 0; i < N; i++) {
+        z[i] = (float)random_normal(&state);
+        y[i] = i % 3 == 0;
+    }
+    for (int isa = 0; isa < count; isa++) {
+        focal_set_isa(isas[isa]);
+        for (int added = 0; added < 2; added++) {
+            focal_args a;
+            focal_args_init(&a, sizeof a);
+            a.outer = N;
+            a.scores = z;
+            a.targets = y;
+            a.loss = loss[added];
+            a.grad = grad[added];
+            a.hess = hess[added];
+            a.accumulate = added;
+            for (int i = 0; i < N; i++)
+                grad[added][i] = .25f * (float)(i % 5);
+            CHECK_OK(focal_sigmoid(&a));
+        }
+        for (int i = 0; i < N; i++)
+            CHECK(grad[1][i] == grad[0][i] + .25f * (float)(i % 5), "%s: the gradient at %d is %.9g", isas[isa], i, grad[1][i]);
+        CHECK(!memcmp(loss[0], loss[1], sizeof loss[0]), "%s: the loss differs", isas[isa]);
+        CHECK(!memcmp(hess[0], hess[1], sizeof hess[0]), "%s: the Hessian differs", isas[isa]);
+    }
+    focal_set_isa(NULL);
+}
+
 /* A short function is the descriptor call with the fields that its arguments name. */
 static void short_functions(void)
 {
@@ -156,4 +219,5 @@ static void empty(void)
     CHECK(loss == 0 && grad == 0, "one class: loss %g, gradient %g", loss, grad);
 }
 
-SUITE({"definitions", definitions}, {"special_values", special_values}, {"short_functions", short_functions}, {"empty", empty})
+SUITE({"definitions", definitions}, {"special_values", special_values}, {"weighted_infinities", weighted_infinities},
+      {"accumulate", accumulate}, {"short_functions", short_functions}, {"empty", empty})

@@ -1,10 +1,11 @@
 #!/bin/sh
-# fuzz.sh TARGET [--long ...]: run a fuzz target over its corpus; half a minute, or ten minutes a chunk in the long tier.
+# fuzz.sh TARGET [--long ...]: run a fuzz target over its corpus; half a minute, or ten minutes a chunk in the long tier
+# (FUZZ_SECONDS sets either).
 # The kept corpus (Tests/fuzz/corpus/TARGET) is only read; what is found grows in build/trust/corpus/TARGET.
 set -u
 target=$1
 seconds=${FUZZ_SECONDS:-30}
-[ "${2:-}" = --long ] && seconds=600
+[ "${2:-}" = --long ] && seconds=${FUZZ_SECONDS:-600}
 root=$(cd "$(dirname "$0")/../.." && pwd)
 work=$root/build/trust/corpus/$target
 mkdir -p "$work" "$root/Tests/fuzz/corpus/$target"

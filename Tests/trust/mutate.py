@@ -1,31 +1,48 @@
-"""Break the kernels on purpose, one small change at a time, and see whether the suite notices.
+"""Break the kernels on purpose, one small change at a time, and see whether the tests notice.
 
-    mutate.py [--chunk I --chunks N] [--count M]     M mutants (120) drawn from all that the rules give, this share of them
-    mutate.py --list                                 print the chosen mutants and stop
+    mutate.py [--count M]     M mutants (MUTANTS in the environment, or 120) drawn from all that the rules give
+    mutate.py --files PATTERN     only from files of Sources/Kernels with such names
+    mutate.py --list          print the chosen mutants and stop
+    mutate.py --again         forget what earlier runs found
 
 A mutant changes one token of Sources/Kernels in a copy of the tree: a constant, a comparison, an operator, a condition.
-Only the x86-64-v3 module is compiled again (the others are the unmutated objects), and the programs run on it alone.
-Killed: a program of the suite fails, crashes or hangs.  A mutant that does not compile does not count.  mutants_excused.txt
-names those that change nothing (equivalent mutants), with the reason.
+Only the x86-64-v3 module is compiled again, and the tests run on it alone, the fastest first, until one fails.  Killed: a
+test fails, crashes or hangs.  A mutant that does not compile does not count.  mutants_excused.txt names those that change
+nothing (equivalent mutants): `changed line  # why`.
+
+Every verdict is kept in build/trust/mutants.jsonl: a run that was stopped goes on with the next mutant, as long as the
+kernels are the same.  Exit status: 0 if at least 95% are killed.
 """
 
 import argparse
+import fnmatch
+import hashlib
+import json
 import os
 import random
 import re
-import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
+
+import scratch
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-WORK = ROOT / "build/trust/mutants"
-BIN = ROOT / "build/trust/bin"
+COPY = ROOT / "build/trust/mutants"
+JOURNAL = ROOT / "build/trust/mutants.jsonl"
+ISA, MODULE = "x86-64-v3", "KernelsV3"
 # Values first; the hashes, which any change of a bit fails, only tell the rest from the equivalent ones.
-VALUE_RUNS = [["test_values", "definitions", "special_values", "empty"], ["accuracy", "f32", "f64"],
-              ["accuracy_softmax"], ["memory", "guard", "arguments"], ["bits", "slices", "threads"], ["test_environment"]]
-HASH_RUN = [sys.executable, str(HERE / "hashes.py")]
+PROGRAMS = [
+    ["test_values", "special_values", "weighted_infinities", "accumulate", "empty"], ["test_values", "definitions"],
+    ["accuracy_softmax"],
+    ["bits", "slices"], ["memory", "guard"], ["accuracy", "f32"], ["accuracy", "f64"], ["test_entries", "large"],
+    ["bits", "threads"], ["memory", "arguments"],
+]
+CORRECTNESS = ["test_sigmoid_options.py", "test_softmax_options.py", "test_softmax_shards.py", "test_invariants.py",
+               "test_softmax.py", "test_sigmoid_accuracy.py"]
+HASHES = ["bits", "hashes"]
 RULES = [
     (re.compile(r"(?<![<>=!&.])<(?![<=>])(?= )"), "<="), (re.compile(r"(?<= )<=(?= )"), "<"),
     (re.compile(r"(?<= )>(?= )"), ">="), (re.compile(r"(?<= )>=(?= )"), ">"),
@@ -34,6 +51,7 @@ RULES = [
     (re.compile(r"(?<= )\*(?= )"), "+"), (re.compile(r"(?<= )&\+(?= )"), "&-"), (re.compile(r"(?<= )&-(?= )"), "&+"),
     (re.compile(r"(?<= )/(?= )"), "*"), (re.compile(r"(?<= )&&(?= )"), "||"), (re.compile(r"(?<= )\|\|(?= )"), "&&"),
     (re.compile(r"\btrue\b"), "false"), (re.compile(r"\bfalse\b"), "true"), (re.compile(r"\.\.<"), "..."),
+    (re.compile(r"\bmin\("), "max("), (re.compile(r"\bmax\("), "min("),
 ]
 NUMBER = re.compile(r"(?<![\w.$#])(0x[0-9a-fA-F.]+p[-+]?\d+|\d+\.\d+(?:e[-+]?\d+)?|\d+)(?![\w.])")
 
@@ -74,84 +92,124 @@ def excuses():
     return {line.split("  # ")[0].strip() for line in lines if line.strip() and not line.startswith("#")}
 
 
-def prepare():
-    """A copy of the tree with the unmutated objects in place."""
-    shutil.rmtree(WORK, ignore_errors=True)
-    WORK.mkdir(parents=True)
-    for item in ("Sources", "include"):
-        shutil.copytree(ROOT / item, WORK / item, symlinks=True)
-    shutil.copy(ROOT / "Makefile", WORK)
-    shutil.copytree(ROOT / "build/obj", WORK / "build/obj")
-    subprocess.run(["make", "-s", "lib"], cwd=WORK, check=True, capture_output=True)
+class Tests:
+    """The tests, on the library of the copy; those that fail without a mutant say nothing and are left out."""
+
+    def __init__(self):
+        self.environment = {**os.environ, "TRUST_ISA": ISA, "FOCALLOSS_ISA": ISA, "SWIFT_BACKTRACE": "enable=no",
+                            "FOCALLOSS_LIBRARY": str(COPY / "build/lib/libfocalloss.so")}
+        self.hashes = self.run(HASHES, 600)[1]
+        self.chosen = []
+        for test in (*PROGRAMS, *([name] for name in CORRECTNESS)):
+            started = time.time()
+            status, output = self.run(test, 1200)
+            seconds = time.time() - started
+            if status == 0:
+                self.chosen.append((seconds, test))
+            else:
+                last = output.strip().splitlines()[-1:]
+                print(f"left out, fails without a mutant: {' '.join(test)}: {last}", flush=True)
+        self.chosen.sort(key=lambda pair: pair[0])
+
+    def run(self, test, seconds):
+        """(exit status, output) of one test."""
+        if test[0].endswith(".py"):
+            command = [str(ROOT / ".venv/bin/python"), "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-k", ISA,
+                       f"Tests/python/correctness/{test[0]}"]
+        else:
+            command = [str(COPY / "build/trust/bin" / test[0]), *test[1:]]
+        try:
+            done = subprocess.run(command, cwd=COPY, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                  text=True, errors="replace", timeout=seconds)
+            return done.returncode, done.stdout
+        except subprocess.TimeoutExpired:
+            return -1, "not done in time"
+
+    def killer(self):
+        """The test that noticed, "hashes" if only the bits changed, or nothing."""
+        for seconds, test in self.chosen:
+            if self.run(test, 10 * seconds + 10)[0] != 0:
+                return " ".join(test)
+        return "hashes" if self.run(HASHES, 600)[1] != self.hashes else ""
 
 
-def build(path, number, line):
-    """Compiles the mutant; None if it does not compile."""
-    target = WORK / path
+def verdict_on(tests, path, number, line):
+    """What became of that mutant: the killer's name, "" or "invalid"."""
+    target = COPY / path
     original = target.read_text()
     lines = original.splitlines()
     lines[number] = line
     target.write_text("\n".join(lines) + "\n")
-    flags = WORK / "build/obj/flags"
-    stale = ["KernelsV3.open.o", "KernelsV3.o", "libfocalloss.o"]
-    for name in stale:
-        (WORK / "build/obj" / name).unlink(missing_ok=True)
-    command = ["make", "-s", "lib", "KERNELS=KernelsV3 KernelsV2 KernelsV4", "-o", str(flags)]
-    for kept in ("FocalLoss.o", "KernelsV2.open.o", "KernelsV2.o", "KernelsV4.open.o", "KernelsV4.o"):
-        command += ["-o", f"build/obj/{kept}"]
-    done = subprocess.run(command, cwd=WORK, capture_output=True, text=True)
+    built, _ = scratch.build(COPY, [MODULE])
     target.write_text(original)
-    return done.returncode == 0
+    return tests.killer() if built else "invalid"
 
 
-def fails(command, environment):
-    try:
-        return subprocess.run(command, env=environment, capture_output=True, timeout=120).returncode != 0
-    except subprocess.TimeoutExpired:
-        return True
+def sources_hash():
+    """Identifies the kernels that the verdicts are about."""
+    sources = sorted((ROOT / "Sources/Kernels").rglob("*.swift"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
 
 
-def killer(environment):
-    """What noticed: 'values', 'hashes' or nothing."""
-    for name, *cases in VALUE_RUNS:
-        if fails([str(BIN / name), *cases], environment):
-            return "values"
-    return "hashes" if fails(HASH_RUN, environment) else ""
+def journal(kernels):
+    """Mutant -> verdict, of earlier runs over the same kernels."""
+    lines = JOURNAL.read_text().splitlines() if JOURNAL.exists() else []
+    entries = [json.loads(line) for line in lines]
+    return {tuple(entry["mutant"]): entry["verdict"] for entry in entries if entry["kernels"] == kernels}
+
+
+def choose(options):
+    """The sample: the same for the same sources."""
+    mutants = [m for m in sorted(all_mutants(), key=str) if fnmatch.fnmatch(m[0].name, options.files)]
+    return random.Random(20260101).sample(mutants, min(options.count, len(mutants)))
+
+
+def summary(verdicts, excused):
+    """The figures; 0 if enough are killed."""
+    alive = [key for key, verdict in verdicts.items() if verdict == ""]
+    valid = [verdict for verdict in verdicts.values() if verdict != "invalid"]
+    killed = len(valid) - len(alive)
+    for path, number, line in alive:
+        print(f"SURVIVED {path}:{number}: {line}")
+    for key, value in (("mutants", len(valid)), ("killed", killed), ("killed_by_values", killed - valid.count("hashes")),
+                       ("invalid", len(verdicts) - len(valid)), ("excused", excused)):
+        print(f"FIGURE last mutate.{key} {value}")
+    return len(valid) > 0 and killed < 0.95 * len(valid)
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--chunk", type=int, default=0)
-    parser.add_argument("--chunks", type=int, default=1)
-    parser.add_argument("--count", type=int, default=120)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=int(os.environ.get("MUTANTS", 120)))
+    parser.add_argument("--files", default="*", help="only from files with such names")
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--again", action="store_true")
     options = parser.parse_args()
-    mutants = sorted(all_mutants(), key=str)
-    chosen = random.Random(20260101).sample(mutants, min(options.count, len(mutants)))[options.chunk::options.chunks]
+    chosen = choose(options)
     if options.list:
         for path, number, old, new in chosen:
             print(f"{path}:{number + 1}\n  - {old.strip()}\n  + {new.strip()}")
         return 0
-    prepare()
-    environment = {**os.environ, "LD_LIBRARY_PATH": str(WORK / "build/lib"), "TRUST_ISA": "x86-64-v3",
-                   "FOCALLOSS_ISA": "x86-64-v3", "SWIFT_BACKTRACE": "enable=no"}
-    if killer(environment):
-        print("FAIL the suite fails on the unmutated library: nothing can be learnt")
-        return 1
-    counts = {"values": 0, "hashes": 0, "": 0, "invalid": 0, "excused": 0}
-    for path, number, old, new in chosen:
+    if options.again:
+        JOURNAL.unlink(missing_ok=True)
+    kernels, excused, verdicts = sources_hash(), 0, {}
+    known = journal(kernels)
+    scratch.copy_tree(COPY)
+    tests = None
+    for index, (path, number, _, new) in enumerate(chosen, 1):
+        key = (str(path), number + 1, new.strip())
         if new.strip() in excuses():
-            counts["excused"] += 1
+            excused += 1
             continue
-        verdict = killer(environment) if build(path, number, new) else "invalid"
-        counts[verdict] += 1
-        print(f"{verdict or 'SURVIVED'}: {path}:{number + 1}: {new.strip()}", flush=True)
-    killed = counts["values"] + counts["hashes"]
-    total = killed + counts[""]
-    for key, value in (("mutants", total), ("killed", killed), ("killed_by_values", counts["values"]),
-                       ("invalid", counts["invalid"]), ("excused", counts["excused"])):
-        print(f"FIGURE sum mutate.{key} {value}")
-    return total > 0 and killed < 0.95 * total
+        started = time.time()
+        if key not in known:
+            tests = tests or Tests()
+            known[key] = verdict_on(tests, path, number, new)
+            with open(JOURNAL, "a") as out:
+                out.write(json.dumps({"kernels": kernels, "mutant": key, "verdict": known[key]}) + "\n")
+        verdicts[key] = known[key]
+        print(f"[{index}/{len(chosen)}] {known[key] or 'SURVIVED'} {time.time() - started:.0f} s: {path}:{number + 1}: "
+              f"{new.strip()}", file=sys.stderr, flush=True)
+    return summary(verdicts, excused)
 
 
 if __name__ == "__main__":

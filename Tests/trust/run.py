@@ -20,6 +20,7 @@ import math
 import os
 import platform
 import shlex
+import signal
 import subprocess
 import sys
 import threading
@@ -113,40 +114,84 @@ def run_once(promise, tier, chunk, chunks, log):
         if chunks > 1:
             words += ["--chunk", str(chunk), "--chunks", str(chunks)]
     limit = promise.get("seconds", 900) if tier == "short" else None
-    try:
-        done = subprocess.run(words, cwd=ROOT, env=environment(promise), stdout=subprocess.PIPE, text=True,
-                              errors="replace", stderr=None if tier == "long" else subprocess.STDOUT, timeout=limit)
-        status, output = done.returncode, done.stdout
-    except subprocess.TimeoutExpired as late:
-        status, output = -1, (late.stdout or b"").decode(errors="replace") + f"\nFAIL not done after {limit} s\n"
-    log.write(output)
-    return status, output
+    with subprocess.Popen(words, cwd=ROOT, env=environment(promise), stdout=subprocess.PIPE, text=True, errors="replace",
+                          stderr=None if tier == "long" else subprocess.STDOUT, start_new_session=True) as process:
+        RUNNING.add(process)
+        late = ""
+        try:
+            output = process.communicate(timeout=limit)[0]
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            output = process.communicate()[0]
+            late = f"\nFAIL not done after {limit} s\n"
+        finally:
+            RUNNING.discard(process)
+    log.write(output + late)
+    return process.returncode, output + late
+
+
+# The commands that run now, each the leader of its own session, and whether the run is to end.
+RUNNING, STOPPED = set(), threading.Event()
+
+
+def stop(*_):
+    """On SIGINT or SIGTERM: ends the commands; what was finished is kept, and the next run goes on from there."""
+    STOPPED.set()
+    for process in list(RUNNING):
+        os.killpg(process.pid, signal.SIGTERM)
+
+
+def say_what_runs(every):
+    """Says so every so many seconds, until the run ends."""
+    while not STOPPED.wait(every):
+        now = [f"{name} {time.time() - since:.0f} s" for name, since in sorted(SINCE.items())]
+        if now:
+            print(f"    running: {', '.join(now)}", flush=True)
+
+
+# What runs, and since when.
+SINCE = {}
+
+
+class State:
+    """How far a promise of the long tier has come with this library."""
+
+    def __init__(self, promise):
+        self.path = BUILD / "state" / f"{promise['id']}.json"
+        self.library = library_hash()
+        kept = json.loads(self.path.read_text()) if self.path.exists() else {}
+        same = kept.get("library") == self.library
+        self.next, self.figures = (kept["next"], kept["figures"]) if same else (0, {})
+
+    def keep(self, following, figures):
+        self.next = following
+        self.path.write_text(json.dumps({"library": self.library, "next": following, "figures": figures}))
 
 
 def run_promise(promise, tier):
     """Runs one promise, chunk after chunk in the long tier; returns its Outcome and the seconds it took."""
     started = time.time()
     chunks = promise.get("chunks", 1) if tier == "long" else 1
-    state_path = BUILD / "state" / f"{promise['id']}.json"
-    state = {"library": library_hash(), "next": 0, "figures": {}}
-    if tier == "long" and chunks > 1 and state_path.exists():
-        kept = json.loads(state_path.read_text())
-        state = kept if kept["library"] == state["library"] else state
-    outcome = Outcome(state["figures"])
-    with open(BUILD / "log" / f"{promise['id']}.{tier}.log", "a" if state["next"] else "w") as log:
-        for chunk in range(state["next"], chunks):
+    state = State(promise) if tier == "long" else None
+    first = state.next if state else 0
+    outcome = Outcome(state.figures if state else None)
+    with open(BUILD / "log" / f"{promise['id']}.{tier}.log", "a" if first else "w") as log:
+        for chunk in range(first, chunks):
+            name = f"{promise['id']} chunk {chunk + 1} of {chunks}" if chunks > 1 else promise["id"]
+            SINCE[name] = time.time()
             status, output = run_once(promise, tier, chunk, chunks, log)
+            del SINCE[name]
+            if STOPPED.is_set():
+                break
             outcome.read(output)
             if status != 0:
                 outcome.held = False
                 print_tail(promise, output)
                 break
-            if chunks > 1:
-                state.update(next=chunk + 1, figures=outcome.figures)
-                state_path.write_text(json.dumps(state))
-                print(f"    {promise['id']} chunk {chunk + 1} of {chunks}, {time.time() - started:.0f} s", flush=True)
-    if tier == "long" and chunks > 1 and outcome.held:
-        state_path.unlink(missing_ok=True)
+            if state:
+                state.keep(chunk + 1, outcome.figures)
+                if chunks > 1:
+                    print(f"    {promise['id']} chunk {chunk + 1} of {chunks}, {time.time() - started:.0f} s", flush=True)
     return outcome, time.time() - started
 
 
@@ -260,14 +305,18 @@ class Book:
         self.results, self.failed, self.lock = {}, [], threading.Lock()
 
     def keep(self, promise):
-        """Runs one promise, says how it went, writes it down."""
+        """Runs one promise, says how it went, writes it down; not where the run is to end."""
         tier = self.options.tier
+        if STOPPED.is_set():
+            return
         if promise["id"] in self.unbuilt:
             outcome, seconds = Outcome(), 0
             outcome.held = False
             print(f"    {promise['id']} cannot be built", flush=True)
         else:
             outcome, seconds = run_promise(promise, tier)
+        if STOPPED.is_set():
+            return
         known = promise.get("known")
         verdict = "holds" if outcome.held else "known not to hold" if known else "DOES NOT HOLD"
         skips = f" (skipped: {'; '.join(outcome.skipped)})" if outcome.skipped else ""
@@ -303,14 +352,25 @@ def main():
               or (not options.ids and options.tier in promise["tier"])]
     if not chosen:
         parser.error("no such promise")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
     built = make(sorted({target for promise in chosen for target in promise.get("build", [])}), "-j2", "-k")
     unbuilt = set() if built else {promise["id"] for promise in chosen if not make(promise.get("build", []))}
+    if STOPPED.is_set():
+        return 130
+    threading.Thread(target=say_what_runs, args=(30,), daemon=True).start()
     book = Book(options, len(chosen), unbuilt)
     alone = [promise for promise in chosen if promise.get("alone")]
     with ThreadPoolExecutor(options.jobs) as pool:
         list(pool.map(book.keep, [promise for promise in chosen if promise not in alone]))
     for promise in alone:
         book.keep(promise)
+    if STOPPED.is_set():
+        print(f"stopped; {len(book.results)} of {len(chosen)} done.  The same command goes on from here.")
+        return 130
+    for key, tiers in book.results.items():  # a run that went to its end begins anew; a failed promise where it failed
+        if tiers[options.tier]["held"]:
+            (BUILD / "state" / f"{key}.json").unlink(missing_ok=True)
     failed = book.failed
     print(f"{len(chosen) - len(failed)} of {len(chosen)} promises hold" + (f"; not: {', '.join(failed)}" if failed else ""))
     return bool(failed)
