@@ -59,7 +59,6 @@ struct focal_plan {
     int32_t soft;       /* sigmoid: some target may be soft */
     int32_t careful;    /* sigmoid: every element takes the path in double */
     int32_t direct;     /* sigmoid: the term's results are the outputs, nothing is left to do to them */
-    int32_t stream;     /* outputs are larger than the caches: store past them */
 };
 
 /* Each fills the table with its own functions. */

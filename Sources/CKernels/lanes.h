@@ -243,17 +243,6 @@ FOCAL_INLINE double focal_largest_doubles(focal_doubles x) { return focal_fold_d
 FOCAL_TRANSPOSE(floats, float)
 FOCAL_TRANSPOSE(doubles, double)
 
-/* Stores that pass the caches by; p is aligned to the vector. */
-FOCAL_INLINE void focal_stream_floats(void *p, focal_floats x) { __builtin_nontemporal_store(x, (focal_floats *)p); }
-FOCAL_INLINE void focal_stream_doubles(void *p, focal_doubles x) { __builtin_nontemporal_store(x, (focal_doubles *)p); }
-
-/* Streaming stores are weakly ordered: the fence comes before anyone may be told that the data is there. */
-FOCAL_INLINE void focal_stream_fence(void) {
-#if defined(__x86_64__)
-    __builtin_ia32_sfence();
-#endif
-}
-
 FOCAL_INLINE void focal_copy(void *target, const void *source, ptrdiff_t bytes) {
     __builtin_memcpy(target, source, (size_t)bytes);
 }

@@ -71,8 +71,6 @@ struct Planner {
             plan.pointee.divisor = divisor
             plan.pointee.scale = divisor > 0 ? plan.pointee.scale / divisor : 0
         }
-        let isLarge = args.outer &* args.inner &* args.classes > Planner.largestCached
-        plan.pointee.stream = isLarge ? 1 : 0
         plan.pointee.direct = isDirect ? 1 : 0
     }
 
@@ -91,11 +89,8 @@ struct Planner {
     private var isDirect: Bool {
         let out = args.out_dtype == 0 ? args.score_dtype : args.out_dtype
         let plain = args.upstream == nil && args.accumulate == 0 && args.hessian_floor == FOCAL_FLOOR_OFF
-        let whole = plan.pointee.careful == 0 && plan.pointee.weightless == 0 && plan.pointee.stream == 0
+        let whole = plan.pointee.careful == 0 && plan.pointee.weightless == 0
         let unmasked = args.ignore_mask == nil && args.ignore_index == focal_label_none
         return plain && whole && unmasked && out == (args.score_dtype == FOCAL_DTYPE_F64 ? FOCAL_DTYPE_F64 : FOCAL_DTYPE_F32)
     }
-
-    /// Scores in a call beyond which outputs do not come back from the cache, so they need not go through it.
-    private static let largestCached: Int64 = 4 << 20
 }

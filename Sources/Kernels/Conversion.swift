@@ -8,8 +8,6 @@ protocol Convertible {
     static var size: Int { get }
     static func load(_ p: UnsafeRawPointer) -> V
     static func store(_ v: V, _ p: UnsafeMutableRawPointer)
-    /// As store, past the caches; p is aligned to the vector.
-    static func stream(_ v: V, _ p: UnsafeMutableRawPointer)
 }
 
 enum Conversion {
@@ -33,21 +31,13 @@ enum Conversion {
     }
 
     @inline(__always) static func write<C: Convertible>(
-        _: C.Type, _ array: UnsafeMutablePointer<C.V.Scalar>, _ count: Int, to target: UnsafeMutableRawPointer, stream: Bool
+        _: C.Type, _ array: UnsafeMutablePointer<C.V.Scalar>, _ count: Int, to target: UnsafeMutableRawPointer
     ) {
         let whole = count & ~(C.V.count &- 1)
-        let width = C.V.count &* C.size
         var i = 0
-        if stream && Int(bitPattern: target) & (width &- 1) == 0 {
-            while i < whole {
-                C.stream(C.V(loading: array + i), target + i &* C.size)
-                i &+= C.V.count
-            }
-        } else {
-            while i < whole {
-                C.store(C.V(loading: array + i), target + i &* C.size)
-                i &+= C.V.count
-            }
+        while i < whole {
+            C.store(C.V(loading: array + i), target + i &* C.size)
+            i &+= C.V.count
         }
         if whole < count {
             var buffer = SIMD16<Double>()
@@ -66,7 +56,6 @@ enum SingleFromF32: Convertible {
     @_transparent static func store(_ v: Floats, _ p: UnsafeMutableRawPointer) {
         v.store(to: p.assumingMemoryBound(to: Float.self))
     }
-    @_transparent static func stream(_ v: Floats, _ p: UnsafeMutableRawPointer) { focal_stream_floats(p, v.v) }
 }
 
 enum SingleFromF64: Convertible {
@@ -75,7 +64,6 @@ enum SingleFromF64: Convertible {
     @_transparent static func store(_ v: Floats, _ p: UnsafeMutableRawPointer) {
         v.widen(to: p.assumingMemoryBound(to: Double.self))
     }
-    @_transparent static func stream(_ v: Floats, _ p: UnsafeMutableRawPointer) { store(v, p) }
 }
 
 /// bfloat16: the upper half of a float, rounded to nearest even.
@@ -83,7 +71,6 @@ enum SingleFromBF16: Convertible {
     @inline(__always) static var size: Int { 2 }
     @_transparent static func load(_ p: UnsafeRawPointer) -> Floats { Floats(focal_load_bf16(p)) }
     @_transparent static func store(_ v: Floats, _ p: UnsafeMutableRawPointer) { focal_store_bf16(p, v.v) }
-    @_transparent static func stream(_ v: Floats, _ p: UnsafeMutableRawPointer) { store(v, p) }
 }
 
 /// IEEE binary16, by hardware where the instruction set has it.
@@ -91,7 +78,6 @@ enum SingleFromF16: Convertible {
     @inline(__always) static var size: Int { 2 }
     @_transparent static func load(_ p: UnsafeRawPointer) -> Floats { Floats(focal_load_f16(p)) }
     @_transparent static func store(_ v: Floats, _ p: UnsafeMutableRawPointer) { focal_store_f16(p, v.v) }
-    @_transparent static func stream(_ v: Floats, _ p: UnsafeMutableRawPointer) { store(v, p) }
 }
 
 enum DoubleFromF64: Convertible {
@@ -100,7 +86,6 @@ enum DoubleFromF64: Convertible {
     @_transparent static func store(_ v: Doubles, _ p: UnsafeMutableRawPointer) {
         v.store(to: p.assumingMemoryBound(to: Double.self))
     }
-    @_transparent static func stream(_ v: Doubles, _ p: UnsafeMutableRawPointer) { focal_stream_doubles(p, v.v) }
 }
 
 enum DoubleFromF32: Convertible {
@@ -111,7 +96,6 @@ enum DoubleFromF32: Convertible {
     @_transparent static func store(_ v: Doubles, _ p: UnsafeMutableRawPointer) {
         focal_narrow_doubles(p.assumingMemoryBound(to: Float.self), v.v)
     }
-    @_transparent static func stream(_ v: Doubles, _ p: UnsafeMutableRawPointer) { store(v, p) }
 }
 
 extension Floats {
@@ -125,13 +109,13 @@ extension Floats {
     }
 
     static func write(
-        _ array: UnsafeMutablePointer<Float>, _ count: Int, _ dtype: Int32, to target: UnsafeMutableRawPointer, stream: Bool
+        _ array: UnsafeMutablePointer<Float>, _ count: Int, _ dtype: Int32, to target: UnsafeMutableRawPointer
     ) {
         switch dtype {
-        case FOCAL_DTYPE_BF16: Conversion.write(SingleFromBF16.self, array, count, to: target, stream: stream)
-        case FOCAL_DTYPE_F16: Conversion.write(SingleFromF16.self, array, count, to: target, stream: stream)
-        case FOCAL_DTYPE_F64: Conversion.write(SingleFromF64.self, array, count, to: target, stream: stream)
-        default: Conversion.write(SingleFromF32.self, array, count, to: target, stream: stream)
+        case FOCAL_DTYPE_BF16: Conversion.write(SingleFromBF16.self, array, count, to: target)
+        case FOCAL_DTYPE_F16: Conversion.write(SingleFromF16.self, array, count, to: target)
+        case FOCAL_DTYPE_F64: Conversion.write(SingleFromF64.self, array, count, to: target)
+        default: Conversion.write(SingleFromF32.self, array, count, to: target)
         }
     }
 }
@@ -146,11 +130,11 @@ extension Doubles {
     }
 
     static func write(
-        _ array: UnsafeMutablePointer<Double>, _ count: Int, _ dtype: Int32, to target: UnsafeMutableRawPointer, stream: Bool
+        _ array: UnsafeMutablePointer<Double>, _ count: Int, _ dtype: Int32, to target: UnsafeMutableRawPointer
     ) {
         switch dtype {
-        case FOCAL_DTYPE_F64: Conversion.write(DoubleFromF64.self, array, count, to: target, stream: stream)
-        case FOCAL_DTYPE_F32: Conversion.write(DoubleFromF32.self, array, count, to: target, stream: stream)
+        case FOCAL_DTYPE_F64: Conversion.write(DoubleFromF64.self, array, count, to: target)
+        case FOCAL_DTYPE_F32: Conversion.write(DoubleFromF32.self, array, count, to: target)
         default: for i in 0..<count { storeScalar(array[i], dtype, to: target + i &* size(of: dtype)) }
         }
     }
@@ -178,7 +162,7 @@ func storeScalar(_ value: Double, _ dtype: Int32, to p: UnsafeMutableRawPointer)
     default:
         var values = SIMD16<Float>(repeating: Float(value))
         withUnsafeMutableBytes(of: &values) { bytes in
-            Floats.write(bytes.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: Float.self), 1, dtype, to: p, stream: false)
+            Floats.write(bytes.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: Float.self), 1, dtype, to: p)
         }
     }
 }

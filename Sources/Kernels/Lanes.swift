@@ -85,7 +85,7 @@ protocol Lanes {
     // Whole arrays of a stored type, as scratch of lanes and back.
     static func read(_ dtype: Int32, _ source: UnsafeRawPointer, _ count: Int, into array: UnsafeMutablePointer<Scalar>)
     static func write(
-        _ array: UnsafeMutablePointer<Scalar>, _ count: Int, _ dtype: Int32, to target: UnsafeMutableRawPointer, stream: Bool)
+        _ array: UnsafeMutablePointer<Scalar>, _ count: Int, _ dtype: Int32, to target: UnsafeMutableRawPointer)
 }
 
 /// A scalar that lanes are made of, with the constants that depend on its format.

@@ -22,7 +22,7 @@ struct Outputs<V: Lanes> {
 
     private func store(_ array: UnsafeMutablePointer<V.Scalar>, _ output: UnsafeMutableRawPointer) {
         let dtype = plan.pointee.outDtype
-        V.write(array, count, dtype, to: output + start &* size(of: dtype), stream: plan.pointee.stream != 0)
+        V.write(array, count, dtype, to: output + start &* size(of: dtype))
     }
 
     /// The factors come in through `e`, which is free by now.

@@ -19,7 +19,6 @@ struct Sigmoid<V: Lanes> {
             sigmoid.block(start, count, &sums)
             start &+= count
         }
-        if plan.pointee.stream != 0 { focal_stream_fence() }
         return Reduction.tree(sums)
     }
 

@@ -21,7 +21,6 @@ struct SoftmaxColumns<V: Lanes> {
             columns.tile(first, count, begin, &sums)
             first &+= count
         }
-        if plan.pointee.stream != 0 { focal_stream_fence() }
         return Reduction.tree(sums)
     }
 

@@ -84,7 +84,7 @@ struct SoftmaxWriter<V: Lanes> {
                 first &+= SoftmaxScratch<V>.room
             }
         }
-        V.write(values, count, dtype, to: target, stream: plan.pointee.stream != 0)
+        V.write(values, count, dtype, to: target)
     }
 
     private func add(_ old: UnsafeRawPointer, _ count: Int, to values: UnsafeMutablePointer<V.Scalar>) {

@@ -23,7 +23,6 @@ struct SoftmaxRows<V: Lanes> {
             rows.tile(first, count, begin, &sums)
             first &+= count
         }
-        if plan.pointee.stream != 0 { focal_stream_fence() }
         return Reduction.tree(sums)
     }
 

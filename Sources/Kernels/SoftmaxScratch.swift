@@ -98,7 +98,7 @@ struct SampleStage<V: Lanes> {
     private func write(_ column: UnsafeMutablePointer<Double>, _ output: UnsafeMutableRawPointer) {
         let dtype = plan.pointee.outDtype
         for i in 0..<count { scratch.row[i] = V.Scalar(column[i]) }
-        V.write(scratch.row, count, dtype, to: output + first &* size(of: dtype), stream: false)
+        V.write(scratch.row, count, dtype, to: output + first &* size(of: dtype))
     }
 
     private func multiply(_ upstream: UnsafeRawPointer) {
