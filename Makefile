@@ -30,7 +30,7 @@ KERNELS_aarch64 = KernelsNEON
 FLAGS_KernelsV2   = -D ISA_X86_64 -Xcc -march=x86-64
 FLAGS_KernelsV3   = -D ISA_X86_64_V3 -Xcc -march=x86-64-v3
 FLAGS_KernelsV4   = -D ISA_X86_64_V4 -Xcc -march=x86-64-v4
-FLAGS_KernelsNEON = -D ISA_NEON
+FLAGS_KernelsNEON = -D ISA_NEON -Xllvm -enable-machine-outliner=never
 TARGET_x86_64  = -target x86_64-unknown-linux-gnu
 TARGET_aarch64 = -target aarch64-none-none-elf -Xcc -isystem -Xcc $(SYSROOT_INCLUDE)
 SYSROOT_INCLUDE = $(if $(CROSS),/usr/aarch64-linux-gnu/include,/usr/include)
