@@ -146,6 +146,41 @@ static void ignoring_refuses(void)
     CHECK(grad[0] == 7 && grad[2] == 7, "wrote on an error");
 }
 
+/* Labels in bytes over more classes than a byte can name: the columns beyond have no positive. */
+static void more_classes_than_labels(void)
+{
+    enum { CLASSES = 300, N = 5 };
+    static float z[N * CLASSES], grad[2][N * CLASSES];
+    uint8_t bytes[N] = {0, 255, 17, 128, 3};
+    int32_t words[N] = {0, 255, 17, 128, 3};
+    focal_args a;
+    for (int i = 0; i < N * CLASSES; i++)
+        z[i] = (float)(i % 13) - 6;
+    focal_args_init(&a, sizeof a);
+    a.outer = N;
+    a.classes = CLASSES;
+    a.scores = z;
+    a.target_kind = FOCAL_TARGETS_LABELS;
+    a.targets = words;
+    a.target_dtype = FOCAL_DTYPE_I32;
+    a.grad = grad[0];
+    CHECK_OK(focal_sigmoid(&a));
+    a.targets = bytes;
+    a.target_dtype = FOCAL_DTYPE_U8;
+    a.grad = grad[1];
+    CHECK_OK(focal_sigmoid(&a));
+    CHECK(!memcmp(grad[0], grad[1], sizeof grad[0]), "labels in bytes give another gradient");
+    /* Class by class, so that whole runs of targets are compared with one class. */
+    a.outer = 1;
+    a.inner = N;
+    CHECK_OK(focal_sigmoid(&a));
+    a.targets = words;
+    a.target_dtype = FOCAL_DTYPE_I32;
+    a.grad = grad[0];
+    CHECK_OK(focal_sigmoid(&a));
+    CHECK(!memcmp(grad[0], grad[1], sizeof grad[0]), "labels in bytes give another gradient, class by class");
+}
+
 /* alpha may be off for one class and not for another. */
 static void alpha_of_some(void)
 {
@@ -229,5 +264,5 @@ static void large(void)
 }
 
 SUITE({"environment", environment}, {"helpers_refuse", helpers_refuse}, {"settings_refuse", settings_refuse},
-      {"shards_refuse", shards_refuse}, {"ignoring_refuses", ignoring_refuses}, {"alpha_of_some", alpha_of_some},
-      {"large", large})
+      {"shards_refuse", shards_refuse}, {"ignoring_refuses", ignoring_refuses},
+      {"more_classes_than_labels", more_classes_than_labels}, {"alpha_of_some", alpha_of_some}, {"large", large})

@@ -6,7 +6,7 @@
     mutate.py --again         forget what earlier runs found
 
 A mutant changes one token of Sources/Kernels in a copy of the tree: a constant, a comparison, an operator, a condition.
-Only the x86-64-v3 module is compiled again, and the tests run on it alone, the fastest first, until one fails.  Killed: a
+Only the modules of x86-64 and x86-64-v3 are compiled again, and the tests run on them, the fastest first, until one fails.  Killed: a
 test fails, crashes or hangs.  A mutant that does not compile does not count.  mutants_excused.txt names those that change
 nothing (equivalent mutants): `changed line  # why`.
 
@@ -32,7 +32,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 COPY = ROOT / "build/trust/mutants"
 JOURNAL = ROOT / "build/trust/mutants.jsonl"
-ISA, MODULE = "x86-64-v3", "KernelsV3"
+ISA, MODULES = "x86-64-v3", ("KernelsV2", "KernelsV3")
 # Values first; the hashes, which any change of a bit fails, only tell the rest from the equivalent ones.
 PROGRAMS = [
     ["test_values", "special_values", "weighted_infinities", "accumulate", "empty"], ["test_values", "definitions"],
@@ -96,7 +96,7 @@ class Tests:
     """The tests, on the library of the copy; those that fail without a mutant say nothing and are left out."""
 
     def __init__(self):
-        self.environment = {**os.environ, "TRUST_ISA": ISA, "FOCALLOSS_ISA": ISA, "SWIFT_BACKTRACE": "enable=no",
+        self.environment = {**os.environ, "TRUST_ISA": f"{ISA},x86-64", "FOCALLOSS_ISA": ISA, "SWIFT_BACKTRACE": "enable=no",
                             "FOCALLOSS_LIBRARY": str(COPY / "build/lib/libfocalloss.so")}
         self.hashes = self.run(HASHES, 600)[1]
         self.chosen = []
@@ -140,7 +140,7 @@ def verdict_on(tests, path, number, line):
     lines = original.splitlines()
     lines[number] = line
     target.write_text("\n".join(lines) + "\n")
-    built, _ = scratch.build(COPY, [MODULE])
+    built, _ = scratch.build(COPY, MODULES)
     target.write_text(original)
     return tests.killer() if built else "invalid"
 

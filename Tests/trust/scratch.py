@@ -45,7 +45,7 @@ def build(folder, modules=("FocalLoss", *KERNELS)):
             (folder / f"build/obj/{name}{end}").unlink(missing_ok=True)
     kept = [f"build/obj/{name}{end}" for name in KERNELS if name not in modules for end in (".open.o", ".o")]
     kept += [] if "FocalLoss" in modules else ["build/obj/FocalLoss.o"]
-    command = ["make", "-s", "lib"] + [word for name in ("build/obj/flags", *kept) for word in ("-o", name)]
+    command = ["make", "-s", "-j2", "lib"] + [word for name in ("build/obj/flags", *kept) for word in ("-o", name)]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
     done = subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     return done.returncode == 0, done.stdout
