@@ -61,6 +61,9 @@ struct SampleStage<V: Lanes> {
         let isHere = isLive && local >= 0 && local < args.classes
         samples.label[i] = isHere ? Double(local) : -1
         samples.live[i] = isLive ? 1 : 0
+        // Step one of a sharded softmax does not know what is ignored.
+        let isPresent = args.shard_total > 0 ? label >= 0 && label < args.shard_total : isLive
+        samples.present[i] = isPresent ? 1 : 0
         samples.weight[i] = isLive ? plan.pointee.labelWeight(Int(label)) * plan.pointee.weight(first &+ i) : 0
         samples.gamma[i] = isLive ? args.gammas.map { $0[Int(label)] } ?? args.gamma : 0
         samples.target[i] = isHere ? score(first &+ i, Int(local)) : -Double.infinity
@@ -70,6 +73,7 @@ struct SampleStage<V: Lanes> {
     private func set(idle i: Int) {
         samples.label[i] = -1
         samples.live[i] = 0
+        samples.present[i] = 1
         samples.weight[i] = 0
         samples.gamma[i] = 0
         samples.target[i] = 0
@@ -116,7 +120,7 @@ struct SampleStage<V: Lanes> {
         let args = plan.pointee.args
         for i in 0..<count {
             let largest = args.shard_max.unsafelyUnwrapped[first &+ i]
-            if samples.live[i] != 0 { samples.target[i] = args.shard_target.unsafelyUnwrapped[first &+ i] }
+            samples.target[i] = args.shard_target.unsafelyUnwrapped[first &+ i]
             let top = samples.target[i] > largest ? samples.target[i] : largest
             let reference = Reference(maximum: Doubles(top))
             let mass = Mass(

@@ -20,6 +20,8 @@ struct Samples {
     /// alpha, class weight and sample weight; 0 where ignored.
     var weight: UnsafeMutablePointer<Double> { @inline(__always) get { column(4) } }
     var gamma: UnsafeMutablePointer<Double> { @inline(__always) get { column(5) } }
+    /// 1 where the sums leave a target out, which then counts beside them (hessTarget, later): not an ignored sample's.
+    var present: UnsafeMutablePointer<Double> { @inline(__always) get { column(14) } }
 
     // Made by the term.  A class's exponential E gives grad = gradFactor E, p = probability E and r = ratio E.
     var gradFactor: UnsafeMutablePointer<Double> { @inline(__always) get { column(6) } }
@@ -121,7 +123,9 @@ struct SoftmaxTerm {
             let mass = samples.mass(i)
             let z = Doubles(loading: samples.target + i)
             let exact = mass.exactSum
-            let (margin, total) = Margin.softmax(target: mass.exponentialPair(z), others: exact, distance: mass.distance(z))
+            let isAbsent = Doubles(loading: samples.present + i) == Doubles.zero
+            let target = Pair.select(isAbsent, Pair(Doubles.zero, Doubles.zero), mass.exponentialPair(z))
+            let (margin, total) = Margin.softmax(target: target, others: exact, distance: mass.distance(z))
             let others = exact.hi
             let gamma = Gamma(Pair(Doubles(loading: samples.gamma + i), Doubles.zero))
             let w = GammaAny.weight(margin, gamma)

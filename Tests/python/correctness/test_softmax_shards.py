@@ -56,6 +56,22 @@ def merged(every):
     return total
 
 
+@pytest.mark.parametrize("dtype", (points.FLOAT32, points.FLOAT64), ids=str)
+def test_an_ignored_sample_keeps_its_probabilities(dtype, isa):
+    """Step one has left the target out of the sum, ignored or not."""
+    given = problem(dtype) | dict(ignore_mask=np.ones(SAMPLES, np.uint8))
+    every = list(parts(given, 3))
+    total = merged([statistics(part) for part in every])
+    outputs = ("loss", "grad", "probabilities", "log_sum_exp")
+    answers = [call("focal_softmax", outputs, **part, **dict(zip(NAMES, total))) for part in every]
+    whole = call("focal_softmax", ("probabilities", "log_sum_exp"), **given)
+    got = np.concatenate([answer["probabilities"] for answer in answers], axis=1)
+    np.testing.assert_allclose(whole["probabilities"][0], 1 / CLASSES, rtol=8 * np.finfo(dtype).eps)  # all are -inf
+    np.testing.assert_allclose(got, whole["probabilities"], rtol=8 * np.finfo(dtype).eps, atol=float(np.finfo(dtype).tiny))
+    np.testing.assert_allclose(answers[0]["log_sum_exp"], whole["log_sum_exp"], rtol=8 * np.finfo(dtype).eps)
+    assert not answers[0]["loss"].any() and not answers[0]["grad"].any()
+
+
 @pytest.mark.parametrize("shards", range(1, 9))
 @pytest.mark.parametrize("dtype", (points.FLOAT32, points.FLOAT64), ids=str)
 def test_sharded_equals_whole(dtype, shards, isa):
