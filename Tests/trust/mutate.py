@@ -6,9 +6,9 @@
     mutate.py --again         forget what earlier runs found
 
 A mutant changes one token of Sources/Kernels in a copy of the tree: a constant, a comparison, an operator, a condition.
-Only the modules of x86-64 and x86-64-v3 are compiled again, and the tests run on them, the fastest first, until one fails.  Killed: a
-test fails, crashes or hangs.  A mutant that does not compile does not count.  mutants_excused.txt names those that change
-nothing (equivalent mutants): `changed line  # why`.
+Only the modules of x86-64 and x86-64-v3 are compiled again, and the tests run on them, the fastest first, until one fails.
+Killed: a test fails, crashes or hangs.  A mutant that does not compile does not count.  mutants_excused.txt names those
+that change nothing (equivalent mutants): `changed line  # why`.
 
 Every verdict is kept in build/trust/mutants.jsonl: a run that was stopped goes on with the next mutant, as long as the
 kernels are the same.  Exit status: 0 if at least 95% are killed.
