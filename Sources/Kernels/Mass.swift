@@ -14,8 +14,7 @@ struct Mass {
         Mass(shift: Doubles(-Double.infinity), steps: Doubles.zero, rest: Doubles.zero, top: Doubles.zero)
     }
 
-    @_transparent var sum: Doubles { rest + top }
-    /// The same without the addition's error, which a power of it would multiply.
+    /// The sum without the addition's error, which a power of it would multiply.
     @_transparent var exactSum: Pair<Doubles> { Pair.sum(top, rest) }
 
     /// log of the reference.
