@@ -28,10 +28,10 @@ COPY = run.BUILD / "red"
 
 
 def said(promise, tier):
-    """The first line of the copy's log that holds the words, without its path or number."""
+    """The first line of the copy's log that holds the words, without the copy's path."""
     log = COPY / f"build/trust/log/{promise['id']}.{tier}.log"
     lines = log.read_text().splitlines() if log.exists() else []
-    return next((line.removeprefix("FAIL ").strip() for line in lines
+    return next((line.removeprefix("FAIL ").strip().replace(f"{COPY}/", "") for line in lines
                  if promise["red"]["says"] in line and not line.startswith("FIGURE")), None)
 
 

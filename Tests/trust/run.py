@@ -57,7 +57,7 @@ def machine():
     return f"{model}, {best}"
 
 
-def library_hash():
+def tested_hash():
     """Identifies the library that was tested, so that a long run is not continued with another one."""
     return hashlib.sha256((ROOT / "build/lib/libfocalloss.so").read_bytes()).hexdigest()[:16]
 
@@ -158,14 +158,14 @@ class State:
 
     def __init__(self, promise):
         self.path = BUILD / "state" / f"{promise['id']}.json"
-        self.library = library_hash()
+        self.tested = tested_hash()
         kept = json.loads(self.path.read_text()) if self.path.exists() else {}
-        same = kept.get("library") == self.library
+        same = kept.get("tested") == self.tested
         self.next, self.figures = (kept["next"], kept["figures"]) if same else (0, {})
 
     def keep(self, following, figures):
         self.next = following
-        self.path.write_text(json.dumps({"library": self.library, "next": following, "figures": figures}))
+        self.path.write_text(json.dumps({"tested": self.tested, "next": following, "figures": figures}))
 
 
 def run_promise(promise, tier):
