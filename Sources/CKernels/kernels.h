@@ -48,17 +48,17 @@ typedef struct focal_kernels {
 /* A checked call: every field of args is valid, and what follows is derived from it once. */
 struct focal_plan {
     focal_args args;
-    focal_kernels kernels; /* of the instruction set in use */
-    double divisor;     /* of the mean; 0 where nothing counts */
-    double scale;       /* of grad and hess: grad_scale over the divisor */
-    double pos;         /* sigmoid: weight of a positive element, where uniform */
-    double neg;         /* sigmoid: weight of a negative one */
-    int32_t softmax;    /* the family: 0 sigmoid, 1 softmax */
-    int32_t uniform;    /* no class differs from another in its weights */
-    int32_t weightless; /* some weight may be 0 */
-    int32_t soft;       /* sigmoid: some target may be soft */
-    int32_t careful;    /* sigmoid: every element takes the path in double */
-    int32_t direct;     /* sigmoid: the term's results are the outputs, nothing is left to do to them */
+    focal_kernels kernels;  /* of the instruction set in use */
+    double divisor;         /* of the mean; 0 where nothing counts */
+    double scale;           /* of grad and hess: grad_scale over the divisor */
+    double pos;             /* sigmoid: weight of a positive element, where uniform */
+    double neg;             /* sigmoid: weight of a negative one */
+    int32_t softmax;        /* the family: 0 sigmoid, 1 softmax */
+    int32_t uniform;        /* no class differs from another in its weights */
+    int32_t weightless;     /* some weight may be 0 */
+    int32_t soft;           /* sigmoid: some target may be soft */
+    int32_t careful;        /* sigmoid: every element takes the path in double */
+    int32_t direct;         /* sigmoid: the term's results are the outputs, nothing is left to do to them */
 };
 
 /* Each fills the table with its own functions. */

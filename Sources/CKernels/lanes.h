@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../../include/focalloss.h"
+
 #define FOCAL_INLINE static inline __attribute__((always_inline))
 #define FOCAL_VECTOR(type, count) type __attribute__((ext_vector_type(count)))
 
@@ -80,23 +82,29 @@ typedef FOCAL_VECTOR(double, FOCAL_FLOATS) focal_long_floats;
 typedef FOCAL_VECTOR(uint32_t, FOCAL_FLOATS) focal_words;
 typedef FOCAL_VECTOR(uint16_t, FOCAL_FLOATS) focal_halves;
 
-/* Which of the stored targets at p are `value`.  `truth` is signed, so that it widens with its sign: a comparison of bytes is
- * of `char`, which has none on ARM. */
-#define FOCAL_MATCH(name, kind, type, truth)                                                                                  \
-    FOCAL_INLINE focal_mask_##name focal_match_##kind##_##name(const type *p, type value) {                                   \
-        FOCAL_VECTOR(type, sizeof(focal_##name) / sizeof(focal_##name){0}.x) x;                                               \
+/* Which of the stored targets at p are `value`.  dtype is a constant, of which one case is left.  `truth` is signed, so that it
+ * widens with its sign: a comparison of bytes is of `char`, which has none on ARM. */
+#define FOCAL_MATCH_AS(name, type, truth)                                                                                     \
+    {                                                                                                                         \
+        enum { count = sizeof(focal_##name) / sizeof(focal_##name){0}.x };                                                    \
+        FOCAL_VECTOR(type, count) x;                                                                                          \
+        typedef FOCAL_VECTOR(truth, count) truths;                                                                            \
         __builtin_memcpy(&x, p, sizeof x);                                                                                    \
-        typedef FOCAL_VECTOR(truth, sizeof(focal_##name) / sizeof(focal_##name){0}.x) truths;                                 \
-        return __builtin_convertvector((truths)(x == value), focal_mask_##name);                                              \
+        if ((int64_t)(type)value != value) return (focal_mask_##name)0; /* no u8 is 300 */                                    \
+        return __builtin_convertvector((truths)(x == (type)value), focal_mask_##name);                                        \
     }
-#define FOCAL_MATCHES(name)                                                                                                   \
-    FOCAL_MATCH(name, f32, float, int32_t)                                                                                    \
-    FOCAL_MATCH(name, f64, double, int64_t)                                                                                   \
-    FOCAL_MATCH(name, u8, uint8_t, int8_t)                                                                                    \
-    FOCAL_MATCH(name, i32, int32_t, int32_t)                                                                                  \
-    FOCAL_MATCH(name, i64, int64_t, int64_t)
-FOCAL_MATCHES(floats)
-FOCAL_MATCHES(doubles)
+#define FOCAL_MATCH(name)                                                                                                     \
+    FOCAL_INLINE focal_mask_##name focal_match_##name(int32_t dtype, const void *p, int64_t value) {                          \
+        switch (dtype) {                                                                                                      \
+        case FOCAL_DTYPE_F64: FOCAL_MATCH_AS(name, double, int64_t)                                                           \
+        case FOCAL_DTYPE_U8: FOCAL_MATCH_AS(name, uint8_t, int8_t)                                                            \
+        case FOCAL_DTYPE_I32: FOCAL_MATCH_AS(name, int32_t, int32_t)                                                          \
+        case FOCAL_DTYPE_I64: FOCAL_MATCH_AS(name, int64_t, int64_t)                                                          \
+        default: FOCAL_MATCH_AS(name, float, int32_t)                                                                         \
+        }                                                                                                                     \
+    }
+FOCAL_MATCH(floats)
+FOCAL_MATCH(doubles)
 
 /* One of four numbers for each lane, by the two lowest bits of `index`. */
 FOCAL_INLINE focal_floats focal_pick_floats(focal_floats index, float a, float b, float c, float d) {

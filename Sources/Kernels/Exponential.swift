@@ -74,8 +74,7 @@ extension Doubles {
     @_transparent static var exponential: Exponential.Constants {
         .init(
             parts: 1, magic: 0x1.8p52 + 1023, stepHi: 0x1.62e42fefa3p-1, stepLo: 0x1.3de6af278ece6p-42, bias: 1023,
-            smallest: -709,
-            farthest: 2048)
+            smallest: -709, farthest: 2048)
     }
 
     /// As that of float, relative error .15 of half an ulp: what r and the sums lose goes into lo.

@@ -44,12 +44,8 @@ protocol Lanes {
     static func or(_ a: Mask, _ b: Mask) -> Mask
     static func not(_ mask: Mask) -> Mask
     static func any(_ mask: Mask) -> Bool
-    /// Which of the stored targets at a place are `value`.
-    static func match(_ p: UnsafePointer<Float>, _ value: Float) -> Mask
-    static func match(_ p: UnsafePointer<Double>, _ value: Double) -> Mask
-    static func match(_ p: UnsafePointer<UInt8>, _ value: UInt8) -> Mask
-    static func match(_ p: UnsafePointer<Int32>, _ value: Int32) -> Mask
-    static func match(_ p: UnsafePointer<Int64>, _ value: Int64) -> Mask
+    /// Which of the targets at a place, stored as `dtype`, are `value`.
+    static func match(_ dtype: Int32, _ p: UnsafeRawPointer, _ value: Int64) -> Mask
     /// V.count doubles, rounded.
     init(narrowing pointer: UnsafePointer<Double>)
     /// V.count doubles.
@@ -162,11 +158,9 @@ struct Floats: Lanes {
     @_transparent static func or(_ a: Mask, _ b: Mask) -> Mask { focal_or_floats(a, b) }
     @_transparent static func not(_ mask: Mask) -> Mask { focal_not_floats(mask) }
     @_transparent static func any(_ mask: Mask) -> Bool { focal_any_floats(mask) != 0 }
-    @_transparent static func match(_ p: UnsafePointer<Float>, _ value: Float) -> Mask { focal_match_f32_floats(p, value) }
-    @_transparent static func match(_ p: UnsafePointer<Double>, _ value: Double) -> Mask { focal_match_f64_floats(p, value) }
-    @_transparent static func match(_ p: UnsafePointer<UInt8>, _ value: UInt8) -> Mask { focal_match_u8_floats(p, value) }
-    @_transparent static func match(_ p: UnsafePointer<Int32>, _ value: Int32) -> Mask { focal_match_i32_floats(p, value) }
-    @_transparent static func match(_ p: UnsafePointer<Int64>, _ value: Int64) -> Mask { focal_match_i64_floats(p, value) }
+    @_transparent static func match(_ dtype: Int32, _ p: UnsafeRawPointer, _ value: Int64) -> Mask {
+        focal_match_floats(dtype, p, value)
+    }
 
     @_transparent var largest: Float { focal_largest_floats(v) }
     @_transparent var sum: Float { focal_sum_floats(v) }
@@ -236,11 +230,9 @@ struct Doubles: Lanes {
     @_transparent static func or(_ a: Mask, _ b: Mask) -> Mask { focal_or_doubles(a, b) }
     @_transparent static func not(_ mask: Mask) -> Mask { focal_not_doubles(mask) }
     @_transparent static func any(_ mask: Mask) -> Bool { focal_any_doubles(mask) != 0 }
-    @_transparent static func match(_ p: UnsafePointer<Float>, _ value: Float) -> Mask { focal_match_f32_doubles(p, value) }
-    @_transparent static func match(_ p: UnsafePointer<Double>, _ value: Double) -> Mask { focal_match_f64_doubles(p, value) }
-    @_transparent static func match(_ p: UnsafePointer<UInt8>, _ value: UInt8) -> Mask { focal_match_u8_doubles(p, value) }
-    @_transparent static func match(_ p: UnsafePointer<Int32>, _ value: Int32) -> Mask { focal_match_i32_doubles(p, value) }
-    @_transparent static func match(_ p: UnsafePointer<Int64>, _ value: Int64) -> Mask { focal_match_i64_doubles(p, value) }
+    @_transparent static func match(_ dtype: Int32, _ p: UnsafeRawPointer, _ value: Int64) -> Mask {
+        focal_match_doubles(dtype, p, value)
+    }
 
     @_transparent var largest: Double { focal_largest_doubles(v) }
     @_transparent var sum: Double { focal_sum_doubles(v) }

@@ -96,6 +96,7 @@ enum GammaHalves: Modulator {
 
 enum GammaAny: Modulator {
     @_transparent static var isSharp: Bool { true }
+
     /// q^gamma = exp(-gamma softplus(u)), softplus(u) = max(u, 0) + log(1 + e): both products with gamma are exact, so the error
     /// stays near 2 + gamma / 4 ulp however small the result.
     @_transparent static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> V {

@@ -11,6 +11,7 @@ struct Scratch<V: Lanes> {
 
     @inline(__always) init(_ memory: UnsafeMutableRawPointer) { base = memory }
 
+    /// Two lines more than an array needs: at the same place in their pages, loads of one would wait for stores to another.
     @inline(__always) private func array(_ index: Int) -> Array {
         (base + index &* 2176).assumingMemoryBound(to: V.Scalar.self)
     }

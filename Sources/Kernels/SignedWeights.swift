@@ -113,15 +113,14 @@ struct Signs<V: Lanes>: TargetWork {
     @inline(never) func mark<T: Target>(
         _: T.Type, _ targets: UnsafeRawPointer, _ value: Int64, _ first: Int, _ length: Int, _ own: V.Scalar
     ) {
-        guard let value = T.stored(value) else { return fill(first, length) }
-        let targets = targets.assumingMemoryBound(to: T.Stored.self), weights = weights + first
+        let weights = weights + first
         var i = 0
         while i &+ V.count <= length {
-            V.select(T.Stored.match(targets + i, value, in: V.self), V(own), V(negative)).store(to: weights + i)
+            V.select(V.match(T.dtype, targets + i &* T.size, value), V(own), V(negative)).store(to: weights + i)
             i &+= V.count
         }
         while i < length {
-            weights[i] = T.at(targets, i) == value ? own : negative
+            weights[i] = T.isEqual(T.at(targets, i), value) ? own : negative
             i &+= 1
         }
     }

@@ -1,43 +1,13 @@
 import CKernels
 
-/// A type that targets are stored in.
-protocol StoredTarget {
-    static func match<V: Lanes>(_ p: UnsafePointer<Self>, _ value: Self, in _: V.Type) -> V.Mask
-}
-
-extension Float: StoredTarget {
-    @_transparent static func match<V: Lanes>(_ p: UnsafePointer<Self>, _ value: Self, in _: V.Type) -> V.Mask {
-        V.match(p, value)
-    }
-}
-extension Double: StoredTarget {
-    @_transparent static func match<V: Lanes>(_ p: UnsafePointer<Self>, _ value: Self, in _: V.Type) -> V.Mask {
-        V.match(p, value)
-    }
-}
-extension UInt8: StoredTarget {
-    @_transparent static func match<V: Lanes>(_ p: UnsafePointer<Self>, _ value: Self, in _: V.Type) -> V.Mask {
-        V.match(p, value)
-    }
-}
-extension Int32: StoredTarget {
-    @_transparent static func match<V: Lanes>(_ p: UnsafePointer<Self>, _ value: Self, in _: V.Type) -> V.Mask {
-        V.match(p, value)
-    }
-}
-extension Int64: StoredTarget {
-    @_transparent static func match<V: Lanes>(_ p: UnsafePointer<Self>, _ value: Self, in _: V.Type) -> V.Mask {
-        V.match(p, value)
-    }
-}
-
 /// A stored target type.  Integers are hard: 0 or 1 where dense, a class where labels.
 protocol Target {
-    associatedtype Stored: StoredTarget & Equatable
+    associatedtype Stored
+    /// The FOCAL_DTYPE_ of Stored.
+    static var dtype: Int32 { get }
     static func value(_ stored: Stored) -> Double
     static func label(_ stored: Stored) -> Int64
-    /// The stored form of a number that stands for a target or a label, if there is one.
-    static func stored(_ number: Int64) -> Stored?
+    static func isEqual(_ stored: Stored, _ number: Int64) -> Bool
     /// 1 where strictly between 0 and 1 (or out of range), as a number so that a loop may gather it without a branch.
     static func softness(_ stored: Stored) -> UInt32
     /// 1 where outside [0, 1] or NaN; an integer other than 0 or 1.
@@ -55,10 +25,11 @@ extension Target {
     }
 }
 
-enum FloatTarget<Stored: LaneScalar & StoredTarget>: Target {
+enum FloatTarget<Stored: LaneScalar>: Target {
+    @inline(__always) static var dtype: Int32 { Stored.Vector.dtype }
     @inline(__always) static func value(_ stored: Stored) -> Double { Double(stored) }
     @inline(__always) static func label(_ stored: Stored) -> Int64 { 0 }
-    @inline(__always) static func stored(_ number: Int64) -> Stored? { Stored(number) }
+    @inline(__always) static func isEqual(_ stored: Stored, _ number: Int64) -> Bool { stored == Stored(number) }
     @inline(__always) static func softness(_ stored: Stored) -> UInt32 { (stored == 1 ? 0 : 1) & (stored == 0 ? 0 : 1) }
     @inline(__always) static func badness(_ stored: Stored) -> UInt32 { (stored >= 0 ? 0 : 1) | (stored <= 1 ? 0 : 1) }
     /// x^2 - x is 0 for these two alone.
@@ -80,18 +51,25 @@ enum FloatTarget<Stored: LaneScalar & StoredTarget>: Target {
     }
 }
 
-enum IntegerTarget<Stored: FixedWidthInteger & StoredTarget>: Target {
+enum IntegerTarget<Stored: FixedWidthInteger>: Target {
+    @inline(__always) static var dtype: Int32 {
+        switch size {
+        case 1: FOCAL_DTYPE_U8
+        case 4: FOCAL_DTYPE_I32
+        default: FOCAL_DTYPE_I64
+        }
+    }
     @inline(__always) static func value(_ stored: Stored) -> Double { Double(Int64(truncatingIfNeeded: stored)) }
     @inline(__always) static func label(_ stored: Stored) -> Int64 { Int64(truncatingIfNeeded: stored) }
-    @inline(__always) static func stored(_ number: Int64) -> Stored? { Stored(exactly: number) }
+    @inline(__always) static func isEqual(_ stored: Stored, _ number: Int64) -> Bool { label(stored) == number }
     @inline(__always) static func softness(_ stored: Stored) -> UInt32 { 0 }
     @inline(__always) static func badness(_ stored: Stored) -> UInt32 { stored & ~1 == 0 ? 0 : 1 }
     @inline(__always) static func areHard(_ targets: UnsafeRawPointer, _ count: Int) -> Bool {
-        let stored = targets.assumingMemoryBound(to: Stored.self)
         var isSoft = Floats.not(Floats.zero == Floats.zero)
         var i = 0
         while i &+ Floats.count <= count {
-            let isHard = Floats.or(Stored.match(stored + i, 0, in: Floats.self), Stored.match(stored + i, 1, in: Floats.self))
+            let p = targets + i &* size
+            let isHard = Floats.or(Floats.match(dtype, p, 0), Floats.match(dtype, p, 1))
             isSoft = Floats.or(isSoft, Floats.not(isHard))
             i &+= Floats.count
         }
