@@ -28,6 +28,7 @@ from focalloss.sklearn import FocalLogisticRegression
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "bindings" / "python" / "examples"))
+import compact  # noqa: E402
 import tables  # noqa: E402
 
 matplotlib.use("Agg")
@@ -138,7 +139,7 @@ def main():
     )
     print(text)
     if not options.dry:
-        RESULTS.write_text(json.dumps(saved, indent=1) + "\n")
+        RESULTS.write_text(compact.text(saved) + "\n")
         write(results, text)
 
 

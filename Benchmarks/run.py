@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 import cases
+import compact
 import disassembly
 import machine
 import native
@@ -136,7 +137,7 @@ def main():
         "disassembly": disassembly.summary(),
         "records": collect(options, console),
     }
-    (options.out / "result.json").write_text(json.dumps(result, indent=1) + "\n")
+    (options.out / "result.json").write_text(compact.text(result) + "\n")
     table.show(console, result)
     plots.speed(result, options.out / "speed.png")
     plots.ratios(result, options.out / "ratios.png")
