@@ -61,6 +61,23 @@ struct focal_plan {
     int32_t direct;         /* sigmoid: the term's results are the outputs, nothing is left to do to them */
 };
 
+/* What a positive and a negative element of a class weigh: alpha, the weights of both sides and that of the class. */
+typedef struct focal_sides {
+    double positive;
+    double negative;
+} focal_sides;
+
+static inline focal_sides focal_element_weights(const focal_plan *plan, int64_t klass)
+{
+    const focal_args *args = &plan->args;
+    double alpha = args->alphas ? args->alphas[klass] : args->alpha;
+    double shared = args->class_weights ? args->class_weights[klass] : 1;
+    double positive = args->pos_weights ? args->pos_weights[klass] : args->pos_weight;
+    int isOff = alpha == FOCAL_ALPHA_OFF;
+    focal_sides sides = {(isOff ? 1 : alpha) * positive * shared, (isOff ? 1 : 1 - alpha) * args->neg_weight * shared};
+    return sides;
+}
+
 /* Each fills the table with its own functions. */
 void focal_kernels_x86_64(focal_kernels *table);
 void focal_kernels_x86_64_v3(focal_kernels *table);

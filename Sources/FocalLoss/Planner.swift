@@ -29,24 +29,16 @@ struct Planner {
         }
         let perClass = args.alphas != nil || args.class_weights != nil || args.pos_weights != nil
         let isUniform = !perClass || args.classes == 1
-        let (positive, negative) = isUniform ? weights : (1, 1)
-        let isWeighty = isUniform && positive > 0 && negative > 0 && args.weights == nil
+        // Of every class, where none differs from another.
+        let sides = isUniform ? focal_element_weights(plan, 0) : focal_sides(positive: 1, negative: 1)
+        let isWeighty = isUniform && sides.positive > 0 && sides.negative > 0 && args.weights == nil
         let isFloat = args.target_dtype == FOCAL_DTYPE_F32 || args.target_dtype == FOCAL_DTYPE_F64
         plan.pointee.uniform = isUniform ? 1 : 0
         plan.pointee.weightless = isWeighty ? 0 : 1
-        plan.pointee.pos = positive
-        plan.pointee.neg = negative
+        plan.pointee.pos = sides.positive
+        plan.pointee.neg = sides.negative
         plan.pointee.careful = args.input != FOCAL_INPUT_LOGITS || args.label_smoothing > 0 ? 1 : 0
         plan.pointee.soft = isFloat && args.target_check == FOCAL_TARGETS_TRUSTED ? 1 : 0
-    }
-
-    /// The weights of a positive and a negative where no class differs from another.
-    private var weights: (positive: Double, negative: Double) {
-        let alpha = args.alphas.map { $0[0] } ?? args.alpha
-        let shared = args.class_weights.map { $0[0] } ?? 1
-        let isOff = alpha == FOCAL_ALPHA_OFF
-        let positive = args.pos_weights.map { $0[0] } ?? args.pos_weight
-        return ((isOff ? 1 : alpha) * positive * shared, (isOff ? 1 : 1 - alpha) * args.neg_weight * shared)
     }
 
     /// Whether the targets must be read before the first write.  Not where dense ones are trusted and the divisor does not

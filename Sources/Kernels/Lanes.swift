@@ -99,6 +99,28 @@ extension Lanes {
     /// The larger of self and a bound; a NaN stays.
     @_transparent func atLeast(_ bound: Self) -> Self { Self.select(self < bound, bound, self) }
     @_transparent func atMost(_ bound: Self) -> Self { Self.select(bound < self, bound, self) }
+
+    /// One value for all of an array, not a lane more.
+    @inline(__always) static func fill(_ array: UnsafeMutablePointer<Scalar>, _ count: Int, with value: Scalar) {
+        var i = 0
+        while i &+ Self.count <= count {
+            Self(value).store(to: array + i)
+            i &+= Self.count
+        }
+        while i < count {
+            array[i] = value
+            i &+= 1
+        }
+    }
+
+    /// One value for what an array's last vector has past the end.
+    @inline(__always) static func pad(_ array: UnsafeMutablePointer<Scalar>, _ count: Int, with value: Scalar) {
+        var i = count
+        while i & (Self.count &- 1) != 0 {
+            array[i] = value
+            i &+= 1
+        }
+    }
 }
 
 struct Floats: Lanes {

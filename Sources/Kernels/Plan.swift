@@ -23,15 +23,6 @@ extension focal_plan {
         }
     }
 
-    /// The weight of a positive and of a negative element of a class.
-    @inline(__always) func elementWeights(_ klass: Int) -> (positive: Double, negative: Double) {
-        let alpha = args.alphas.map { $0[klass] } ?? args.alpha
-        let shared = args.class_weights.map { $0[klass] } ?? 1
-        let (a, b) = alpha == FOCAL_ALPHA_OFF ? (1, 1) : (alpha, 1 - alpha)
-        let positiveWeight = args.pos_weights.map { $0[klass] } ?? args.pos_weight
-        return (a * positiveWeight * shared, b * args.neg_weight * shared)
-    }
-
     @inline(__always) func weight(_ index: Int) -> Double {
         guard let weights = args.weights else { return 1 }
         return args.weight_dtype == FOCAL_DTYPE_F64

@@ -74,11 +74,7 @@ struct Sigmoid<V: Lanes> {
             return UnsafeMutableRawPointer(mutating: source).assumingMemoryBound(to: V.Scalar.self)
         }
         V.read(args.score_dtype, source, count, into: scratch.scores)
-        var i = count
-        while i & (V.count &- 1) != 0 {
-            scratch.scores[i] = 0
-            i &+= 1
-        }
+        V.pad(scratch.scores, count, with: 0)
         return scratch.scores
     }
 }

@@ -18,16 +18,17 @@ struct SignedWeights<V: Lanes> {
         if plan.pointee.args.weights != nil { applyWeights() }
         if plan.pointee.ignores { applyLive() }
         if plan.pointee.weightless != 0 { boundWeightless() }
-        pad()
+        // Whole vectors: what stands past the end weighs nothing.
+        V.pad(scratch.weights, count, with: 0)
     }
 
     /// Signs of 1 become the weights of their classes.
     private func applyClassWeights() {
         plan.pointee.forEachRun(start, count) { run in
             for i in 0..<run.length {
-                let (positive, negative) = plan.pointee.elementWeights(run.isRow ? run.klass &+ i : run.klass)
+                let sides = focal_element_weights(plan, Int64(run.isRow ? run.klass &+ i : run.klass))
                 let j = run.offset &+ i
-                scratch.weights[j] = scratch.weights[j] > 0 ? V.Scalar(positive) : -V.Scalar(negative)
+                scratch.weights[j] = scratch.weights[j] > 0 ? V.Scalar(sides.positive) : -V.Scalar(sides.negative)
             }
         }
     }
@@ -39,8 +40,7 @@ struct SignedWeights<V: Lanes> {
         } else {
             plan.pointee.forEachRun(start, count) { run in
                 if run.isRow {
-                    let weight = V.Scalar(plan.pointee.weight(run.sample))
-                    for i in 0..<run.length { scratch.e[run.offset &+ i] = weight }
+                    V.fill(scratch.e + run.offset, run.length, with: V.Scalar(plan.pointee.weight(run.sample)))
                 } else {
                     readWeights(run.sample, run.length, into: scratch.e + run.offset)
                 }
@@ -84,15 +84,6 @@ struct SignedWeights<V: Lanes> {
     private func boundWeightless() {
         for i in 0..<count where scratch.weights[i] == 0 && scratch.scores[i].isInfinite { scratch.scores[i] = 0 }
     }
-
-    /// Whole vectors: what stands past the end weighs nothing.
-    private func pad() {
-        var i = count
-        while i & (V.count &- 1) != 0 {
-            scratch.weights[i] = 0
-            i &+= 1
-        }
-    }
 }
 
 /// One of two numbers for each element, by its target.
@@ -124,19 +115,6 @@ struct Signs<V: Lanes>: TargetWork {
             i &+= 1
         }
     }
-
-    func fill(_ first: Int, _ length: Int) {
-        let weights = weights + first
-        var i = 0
-        while i &+ V.count <= length {
-            V(negative).store(to: weights + i)
-            i &+= V.count
-        }
-        while i < length {
-            weights[i] = negative
-            i &+= 1
-        }
-    }
 }
 
 extension Signs {
@@ -147,7 +125,7 @@ extension Signs {
         plan.pointee.forEachRun(start, count) { run in
             if run.isRow {
                 let label = labels.label(run.sample), target = label &- Int64(run.klass)
-                fill(run.offset, run.length)
+                V.fill(weights + run.offset, run.length, with: negative)
                 if target >= 0 && target < Int64(run.length) && label != background {
                     weights[run.offset &+ Int(target)] = positive
                 }

@@ -74,13 +74,9 @@ struct SoftmaxRows<V: Lanes> {
         let e = isKept ? kept(r, c) : scratch.tile
         let element = row &* classes &+ c &* chunk
         V.read(dtype, plan.pointee.args.scores.unsafelyUnwrapped + element &* size(of: dtype), count, into: e)
-        var i = count
-        while i & (V.count &- 1) != 0 {
-            e[i] = -V.Scalar.infinity
-            i &+= 1
-        }
+        V.pad(e, count, with: -V.Scalar.infinity)
         var maximum = V(-Double.infinity)
-        i = 0
+        var i = 0
         while i < count {
             let z = V(loading: e + i)
             maximum = V.select(maximum < z, z, maximum)
