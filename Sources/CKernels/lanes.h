@@ -42,7 +42,7 @@
     FOCAL_INLINE focal_mask_##name focal_negative_##name(focal_##name a) { return (focal_mask_##name)a < 0; }                 \
     FOCAL_INLINE focal_##name focal_select_##name(focal_mask_##name m, focal_##name a, focal_##name b) { return m ? a : b; }  \
     FOCAL_INLINE focal_mask_##name focal_and_##name(focal_mask_##name a, focal_mask_##name b) { return a & b; }               \
-    FOCAL_INLINE focal_mask_##name focal_or_##name(focal_mask_##name a, focal_mask_##name b) { return a | b; }               \
+    FOCAL_INLINE focal_mask_##name focal_or_##name(focal_mask_##name a, focal_mask_##name b) { return a | b; }                \
     FOCAL_INLINE focal_mask_##name focal_not_##name(focal_mask_##name a) { return ~a; }                                       \
     FOCAL_INLINE int32_t focal_any_##name(focal_mask_##name a) { return __builtin_reduce_or(a) < 0; }                         \
     /* a with its sign changed where b's sign bit is set */                                                                   \
@@ -65,6 +65,46 @@
 
 FOCAL_LANES(floats, float, int32_t, uint32_t, FOCAL_FLOATS, 23, 127)
 FOCAL_LANES(doubles, double, int64_t, uint64_t, FOCAL_DOUBLES, 52, 1023)
+
+/* The first n lanes (all, if n is larger, and none if negative), for the end of an array: not a byte behind it is touched.  Loaded
+ * ones stand before zeros. */
+#define FOCAL_FIRST(name, scalar, integer, half, suffix)                                                                      \
+    FOCAL_INLINE focal_mask_##name focal_first_##name(ptrdiff_t n) {                                                          \
+        static const integer order[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};                              \
+        focal_mask_##name index;                                                                                              \
+        __builtin_memcpy(&index, order, sizeof index);                                                                        \
+        return index < (focal_mask_##name)(integer)n;                                                                         \
+    }                                                                                                                         \
+    FOCAL_FIRST_MOVES(name, scalar, half, suffix)
+#if defined(__AVX__)
+#define FOCAL_FIRST_MOVES(name, scalar, half, suffix)                                                                         \
+    FOCAL_INLINE focal_##name focal_load_first_##name(const scalar *p, ptrdiff_t n) {                                         \
+        focal_mask_##name mask = focal_first_##name(n);                                                                       \
+        focal_##name x;                                                                                                       \
+        x.lo = __builtin_ia32_maskload##suffix##256((const half *)p, mask.lo);                                                \
+        x.hi = __builtin_ia32_maskload##suffix##256((const half *)p + 1, mask.hi);                                            \
+        return x;                                                                                                             \
+    }                                                                                                                         \
+    FOCAL_INLINE void focal_store_first_##name(scalar *p, focal_##name x, ptrdiff_t n) {                                      \
+        focal_mask_##name mask = focal_first_##name(n);                                                                       \
+        __builtin_ia32_maskstore##suffix##256((half *)p, mask.lo, x.lo);                                                      \
+        __builtin_ia32_maskstore##suffix##256((half *)p + 1, mask.hi, x.hi);                                                  \
+    }
+#else
+#define FOCAL_FIRST_MOVES(name, scalar, half, suffix)                                                                         \
+    FOCAL_INLINE focal_##name focal_load_first_##name(const scalar *p, ptrdiff_t n) {                                         \
+        focal_##name x = 0;                                                                                                   \
+        for (int i = 0; i < n && i < (int)(sizeof x / sizeof *p); i++) x[i] = p[i];                                           \
+        return x;                                                                                                             \
+    }                                                                                                                         \
+    FOCAL_INLINE void focal_store_first_##name(scalar *p, focal_##name x, ptrdiff_t n) {                                      \
+        for (int i = 0; i < n && i < (int)(sizeof x / sizeof *p); i++) p[i] = x[i];                                           \
+    }
+#endif
+typedef FOCAL_VECTOR(float, 8) focal_half_floats;
+typedef FOCAL_VECTOR(double, 4) focal_half_doubles;
+FOCAL_FIRST(floats, float, int32_t, focal_half_floats, ps)
+FOCAL_FIRST(doubles, double, int64_t, focal_half_doubles, pd)
 
 /* The parts of a positive normal double, for logarithms: the unbiased exponent, and the significand in [1, 2). */
 FOCAL_INLINE focal_doubles focal_exponent(focal_doubles a) {
@@ -238,8 +278,8 @@ FOCAL_INLINE double focal_largest_doubles(focal_doubles x) { return focal_fold_d
                 scalar *target = to + c * stride_to + r;                                                                      \
                 four x[4];                                                                                                    \
                 for (int i = 0; i < 4; i++) __builtin_memcpy(&x[i], source + i * stride_from, sizeof x[i]);                   \
-                four a = __builtin_shufflevector(x[0], x[1], 0, 4, 1, 5), b = __builtin_shufflevector(x[2], x[3], 0, 4, 1, 5); \
-                four c2 = __builtin_shufflevector(x[0], x[1], 2, 6, 3, 7), d = __builtin_shufflevector(x[2], x[3], 2, 6, 3, 7); \
+                four a = __builtin_shufflevector(x[0], x[1], 0, 4, 1, 5), b = __builtin_shufflevector(x[2], x[3], 0, 4, 1, 5);\
+                four c2 = __builtin_shufflevector(x[0], x[1], 2, 6, 3, 7), d = __builtin_shufflevector(x[2], x[3], 2, 6, 3, 7);\
                 x[0] = __builtin_shufflevector(a, b, 0, 1, 4, 5);                                                             \
                 x[1] = __builtin_shufflevector(a, b, 2, 3, 6, 7);                                                             \
                 x[2] = __builtin_shufflevector(c2, d, 0, 1, 4, 5);                                                            \

@@ -121,7 +121,9 @@ extension Floats {
 }
 
 extension Doubles {
-    static func read(_ dtype: Int32, _ source: UnsafeRawPointer, _ count: Int, into array: UnsafeMutablePointer<Double>) {
+    @inline(never) static func read(
+        _ dtype: Int32, _ source: UnsafeRawPointer, _ count: Int, into array: UnsafeMutablePointer<Double>
+    ) {
         switch dtype {
         case FOCAL_DTYPE_F64: Conversion.read(DoubleFromF64.self, source, count, into: array)
         case FOCAL_DTYPE_F32: Conversion.read(DoubleFromF32.self, source, count, into: array)

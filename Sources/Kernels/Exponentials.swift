@@ -1,4 +1,4 @@
-/// A vector's reference for exponentials: the shift and the binades of its maximum.
+/// What a sample's exponentials stand relative to: the shift and the binades of their maximum.
 struct Reference<V: Lanes> {
     let shift: V
     /// Binades, a whole number.
@@ -8,19 +8,23 @@ struct Reference<V: Lanes> {
     let isFar: Bool
 
     @inline(__always) init(maximum: V) {
-        let c = V.exponential
-        let far = V(c.farthest) < maximum.magnitude
-        isFar = V.any(far)
-        shift = V.select(far, maximum, V.zero)
+        let shift = V.select(V(V.exponential.farthest) < maximum.magnitude, maximum, V.zero)
         let x = V.select(maximum == shift, V.zero, maximum - shift)
-        steps = Exponential.binades(x)
-        origin = steps * V(c.parts)
-        lowest = x - V(c.reach)
+        self.init(shift: shift, steps: Exponential.binades(x))
     }
 
-    /// e^z relative to this.
-    @inline(__always) func near(_ z: V) -> V { Exponential.relative(z, to: origin, lowest: lowest) }
-    @inline(__always) func far(_ z: V) -> V {
-        Exponential.relative(V.select(z == shift, V.zero, z - shift), to: origin, lowest: lowest)
+    @inline(__always) init(shift: V, steps: V) {
+        let c = V.exponential
+        self.shift = shift
+        self.steps = steps
+        isFar = V.any(V.not(shift == V.zero))
+        origin = steps * V(c.parts)
+        lowest = steps.times(V(0x1.62e42fefa39efp-1), plus: V(-c.reach))
     }
+
+    /// e^z relative to this, where isFar does not hold.
+    @inline(__always) func near(_ z: V) -> V { Exponential.relative(z, to: origin, lowest: lowest) }
+
+    /// Scores as `near` takes them where isFar holds.
+    @inline(__always) func shifted(_ z: V) -> V { V.select(z == shift, V.zero, z - shift) }
 }

@@ -16,6 +16,10 @@ protocol Lanes {
     init(_ double: Double)
     init(loading pointer: UnsafePointer<Scalar>)
     func store(to pointer: UnsafeMutablePointer<Scalar>)
+    /// The first lanes alone; loaded ones stand before zeros.
+    init(loading pointer: UnsafePointer<Scalar>, first count: Int)
+    func store(to pointer: UnsafeMutablePointer<Scalar>, first count: Int)
+    static func first(_ count: Int) -> Mask
 
     static func + (a: Self, b: Self) -> Self
     static func - (a: Self, b: Self) -> Self
@@ -148,6 +152,11 @@ struct Floats: Lanes {
     @_transparent init(_ double: Double) { v = focal_splat_floats(Float(double)) }
     @_transparent init(loading pointer: UnsafePointer<Float>) { v = focal_load_floats(pointer) }
     @_transparent func store(to pointer: UnsafeMutablePointer<Float>) { focal_store_floats(pointer, v) }
+    @_transparent init(loading pointer: UnsafePointer<Float>, first count: Int) { v = focal_load_first_floats(pointer, count) }
+    @_transparent func store(to pointer: UnsafeMutablePointer<Float>, first count: Int) {
+        focal_store_first_floats(pointer, v, count)
+    }
+    @_transparent static func first(_ count: Int) -> Mask { focal_first_floats(count) }
 
     @_transparent static func + (a: Self, b: Self) -> Self { Self(focal_add_floats(a.v, b.v)) }
     @_transparent static func - (a: Self, b: Self) -> Self { Self(focal_subtract_floats(a.v, b.v)) }
@@ -220,6 +229,11 @@ struct Doubles: Lanes {
     @_transparent init(_ value: Double) { v = focal_splat_doubles(value) }
     @_transparent init(loading pointer: UnsafePointer<Double>) { v = focal_load_doubles(pointer) }
     @_transparent func store(to pointer: UnsafeMutablePointer<Double>) { focal_store_doubles(pointer, v) }
+    @_transparent init(loading pointer: UnsafePointer<Double>, first count: Int) { v = focal_load_first_doubles(pointer, count) }
+    @_transparent func store(to pointer: UnsafeMutablePointer<Double>, first count: Int) {
+        focal_store_first_doubles(pointer, v, count)
+    }
+    @_transparent static func first(_ count: Int) -> Mask { focal_first_doubles(count) }
 
     @_transparent static func + (a: Self, b: Self) -> Self { Self(focal_add_doubles(a.v, b.v)) }
     @_transparent static func - (a: Self, b: Self) -> Self { Self(focal_subtract_doubles(a.v, b.v)) }

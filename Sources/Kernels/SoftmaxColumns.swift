@@ -1,7 +1,7 @@
 import CKernels
 
 /// Softmax with a sample in every lane: planes of samples as they lie (inner > 1), or short rows, transposed on their way in
-/// and out.  Two passes over the classes, in chunks; the exponentials of a single chunk are kept between them.
+/// and out.  Two passes over the classes, in chunks of blocks; the exponentials of a single block are kept between them.
 struct SoftmaxColumns<V: Lanes> {
     typealias Array = UnsafeMutablePointer<V.Scalar>
 
@@ -9,6 +9,7 @@ struct SoftmaxColumns<V: Lanes> {
     let scratch: SoftmaxScratch<V>
     private let classes: Int
     private let inner: Int
+    private let chunk: Int
     /// Vectors of samples side by side in a tile.
     private let width: Int
 
@@ -29,14 +30,15 @@ struct SoftmaxColumns<V: Lanes> {
         self.scratch = scratch
         classes = Int(plan.pointee.args.classes)
         inner = Int(plan.pointee.args.inner)
+        chunk = SoftmaxScratch<V>.chunk(of: classes)
         width = max(1, min(4, SoftmaxScratch<V>.vectors / classes))
     }
 
     private var stride: Int { width &* V.count }
     private var isTransposed: Bool { inner == 1 }
-    private var chunk: Int { SoftmaxScratch<V>.chunk }
-    /// One chunk: what the first pass made is still there in the second.
-    private var isKept: Bool { classes <= chunk }
+    private var block: Int { SoftmaxScratch<V>.block }
+    /// One block: what is read once is still there whenever it is needed.
+    private var isKept: Bool { classes <= block }
 
     /// Samples of the tile that starts at `first`: of one plane only, where they lie in planes.
     private func tileCount(_ first: Int, _ end: Int) -> Int {
@@ -46,22 +48,29 @@ struct SoftmaxColumns<V: Lanes> {
 
     private func tile(_ first: Int, _ count: Int, _ begin: Int, _ sums: inout SIMD8<Double>) {
         let stage = SampleStage(plan: plan, scratch: scratch, first: first, count: count)
-        let tile = Tile(first: first, count: count, vectors: (count &+ V.count &- 1) / V.count)
+        let tile = Tile(
+            first: first, count: count, vectors: (count &+ V.count &- 1) / V.count,
+            element: (first / inner) &* classes &* inner &+ first % inner)
+        let samples = scratch.samples
         stage.begin()
-        forEachChunk { start, length in
-            load(start, length, tile)
-            exponentials(start, length, tile, sums: true)
+        forEach(chunk, of: 0..<classes) { chunk in
+            let plane = findReferences(chunk, tile)
+            forEach(block, of: chunk) { block in
+                exponentiate(isKept ? plane : scores(block, tile), block, tile)
+                for w in 0..<tile.vectors { addUp(block, w, isFirst: block.lowerBound == chunk.lowerBound) }
+            }
+            samples.addChunk(count, isFirst: chunk.lowerBound == 0)
         }
         stage.finish(from: begin, &sums)
-        forEachChunk { start, length in
-            if !isKept {
-                load(start, length, tile)
-                exponentials(start, length, tile, sums: false)
+        forEach(chunk, of: 0..<classes) { chunk in
+            if chunk.count < classes { _ = findReferences(chunk, tile) }
+            samples.scaleChunk(count, largest: Double(V.Scalar.greatestFiniteMagnitude))
+            forEach(block, of: chunk) { block in
+                if !isKept { exponentiate(scores(block, tile), block, tile) }
+                write(.grad, block, tile)
+                write(.hess, block, tile)
+                write(.probabilities, block, tile)
             }
-            scratch.samples.scaleChunk(count, largest: Double(V.Scalar.greatestFiniteMagnitude))
-            write(.grad, start, length, tile)
-            write(.hess, start, length, tile)
-            write(.probabilities, start, length, tile)
         }
     }
 
@@ -69,33 +78,48 @@ struct SoftmaxColumns<V: Lanes> {
         let first: Int
         let count: Int
         let vectors: Int
+        let element: Int  // class 0 of the first sample
     }
 
-    @inline(__always) private func forEachChunk(_ body: (Int, Int) -> Void) {
-        var start = 0
-        while start < classes {
-            body(start, min(chunk, classes &- start))
-            start &+= chunk
+    /// Scores of a block, a line of samples for each class.
+    private struct Lines {
+        let base: UnsafePointer<V.Scalar>
+        let stride: Int
+    }
+
+    @inline(__always) private func forEach(_ length: Int, of classes: Range<Int>, _ body: (Range<Int>) -> Void) {
+        var start = classes.lowerBound
+        while start < classes.upperBound {
+            let end = min(start &+ length, classes.upperBound)
+            body(Range(uncheckedBounds: (start, end)))
+            start = end
         }
     }
 
     /// The element of a class of the tile's first sample.
-    @inline(__always) private func element(_ klass: Int, _ tile: Tile) -> Int {
-        ((tile.first / inner) &* classes &+ klass) &* inner &+ tile.first % inner
-    }
+    @inline(__always) private func element(_ klass: Int, _ tile: Tile) -> Int { tile.element &+ klass &* inner }
+
+    /// Whole vectors of the lanes' type are computed where they lie.
+    private func isDirect(_ dtype: Int32, _ tile: Tile) -> Bool { dtype == V.dtype && tile.count & (V.count &- 1) == 0 }
 
     // MARK: - In
 
-    @inline(never) private func load(_ start: Int, _ length: Int, _ tile: Tile) {
+    @inline(never) private func scores(_ block: Range<Int>, _ tile: Tile) -> Lines {
         let dtype = plan.pointee.args.score_dtype
-        let scores = plan.pointee.args.scores.unsafelyUnwrapped
-        if isTransposed { return transpose(in: scores + tile.first &* classes &* size(of: dtype), dtype, tile) }
-        for k in 0..<length {
-            V.read(dtype, scores + element(start &+ k, tile) &* size(of: dtype), tile.count, into: scratch.tile + k &* stride)
+        let first = plan.pointee.args.scores.unsafelyUnwrapped + element(block.lowerBound, tile) &* size(of: dtype)
+        if isTransposed {
+            transpose(in: first, dtype, tile)
+        } else if isDirect(dtype, tile) {
+            return Lines(base: UnsafePointer(first.assumingMemoryBound(to: V.Scalar.self)), stride: inner)
+        } else {
+            for k in 0..<block.count {
+                V.read(dtype, first + k &* inner &* size(of: dtype), tile.count, into: scratch.tile + k &* stride)
+            }
         }
+        return Lines(base: UnsafePointer(scratch.tile), stride: stride)
     }
 
-    /// Rows of a whole chunk, a vector of samples at a time; idle lanes get zeros.
+    /// Whole rows, a vector of samples at a time; idle lanes get zeros.
     private func transpose(in rows: UnsafeRawPointer, _ dtype: Int32, _ tile: Tile) {
         for w in 0..<tile.vectors {
             let first = w &* V.count, count = min(V.count, tile.count &- first)
@@ -112,32 +136,58 @@ struct SoftmaxColumns<V: Lanes> {
 
     // MARK: - First pass
 
-    /// Turns the chunk's scores into exponentials relative to its own maxima and, in the first pass, adds up those beside the
-    /// target.
-    @inline(never) private func exponentials(_ start: Int, _ length: Int, _ tile: Tile, sums: Bool) {
+    /// Reads a chunk's scores for its references, the maxima, and for the scores of its targets.
+    private func findReferences(_ chunk: Range<Int>, _ tile: Tile) -> Lines {
+        let samples = scratch.samples, peaks = scratch.row
+        var lines = Lines(base: UnsafePointer(scratch.tile), stride: stride)
+        V.fill(peaks, stride, with: -V.Scalar.infinity)
+        forEach(block, of: chunk) { block in
+            lines = scores(block, tile)
+            for w in 0..<tile.vectors { raise(peaks + w &* V.count, lines, w, block.count) }
+            for i in 0..<tile.count {
+                let k = Int(samples.label[i]) &- block.lowerBound
+                if k >= 0 && k < block.count { samples.target[i] = Double(lines.base[k &* lines.stride &+ i]) }
+            }
+        }
         for w in 0..<tile.vectors {
-            let column = scratch.tile + w &* V.count
-            var maximum = V(-Double.infinity)
-            for k in 0..<length {
-                let z = V(loading: column + k &* stride)
-                maximum = V.select(maximum < z, z, maximum)
-            }
-            let reference = Reference(maximum: maximum)
-            if reference.isFar {
-                for k in 0..<length { reference.far(V(loading: column + k &* stride)).store(to: column + k &* stride) }
-            } else {
-                for k in 0..<length { reference.near(V(loading: column + k &* stride)).store(to: column + k &* stride) }
-            }
-            let samples = scratch.samples
+            let reference = Reference(maximum: V(loading: peaks + w &* V.count))
             reference.shift.widen(to: samples.chunkShift + w &* V.count)
             reference.steps.widen(to: samples.chunkSteps + w &* V.count)
-            if sums { addChunk(column, start, length, w) }
+        }
+        return lines
+    }
+
+    private func raise(_ peaks: Array, _ lines: Lines, _ w: Int, _ length: Int) {
+        var maximum = V(loading: peaks)
+        for k in 0..<length {
+            let z = V(loading: lines.base + (k &* lines.stride &+ w &* V.count))
+            maximum = V.select(maximum < z, z, maximum)
+        }
+        maximum.store(to: peaks)
+    }
+
+    /// Turns a block's scores into exponentials relative to its chunk's maxima.
+    @inline(never) private func exponentiate(_ lines: Lines, _ block: Range<Int>, _ tile: Tile) {
+        let samples = scratch.samples
+        for w in 0..<tile.vectors {
+            var from = lines.base + w &* V.count, step = lines.stride
+            let to = scratch.tile + w &* V.count
+            let reference = Reference(
+                shift: V(narrowing: samples.chunkShift + w &* V.count), steps: V(narrowing: samples.chunkSteps + w &* V.count))
+            if reference.isFar {
+                for k in 0..<block.count { reference.shifted(V(loading: from + k &* step)).store(to: to + k &* stride) }
+                from = UnsafePointer(to)
+                step = stride
+            }
+            for k in 0..<block.count { reference.near(V(loading: from + k &* step)).store(to: to + k &* stride) }
         }
     }
 
-    @inline(never) private func addChunk(_ column: Array, _ start: Int, _ length: Int, _ w: Int) {
+    /// Adds up a block's exponentials beside the target's, a slot for each of a row's 16 sums.
+    @inline(never) private func addUp(_ block: Range<Int>, _ w: Int, isFirst: Bool) {
+        let column = scratch.tile + w &* V.count, start = block.lowerBound, length = block.count
         let label = V(narrowing: scratch.samples.label + w &* V.count)
-        // A slot for each of a row's 16 sums: its largest, and the sum of its others behind.
+        // Of each its largest, and the sum of its others behind.
         let slots = SoftmaxScratch<V>.sums
         let tops = scratch.slots, rests = scratch.slots + slots &* V.count
         for k in 0..<length {
@@ -160,14 +210,13 @@ struct SoftmaxColumns<V: Lanes> {
             used = min(used, half)
             half /= 2
         }
-        let samples = scratch.samples
-        V(loading: tops).widen(to: samples.chunkTop)
-        V(loading: rests).widen(to: samples.chunkRest)
+        let samples = scratch.samples, rest = samples.blockRest, top = samples.blockTop
+        V(loading: rests).widen(to: rest)
+        V(loading: tops).widen(to: top)
         var i = 0
         while i < V.count {
-            samples.add(
-                rest: Doubles(loading: samples.chunkRest + i), top: Doubles(loading: samples.chunkTop + i), w &* V.count &+ i,
-                isFirst: start == 0)
+            samples.addBlock(
+                rest: Doubles(loading: rest + i), top: Doubles(loading: top + i), w &* V.count &+ i, isFirst: isFirst)
             i &+= Doubles.count
         }
     }
@@ -181,33 +230,50 @@ struct SoftmaxColumns<V: Lanes> {
 
     // MARK: - Second pass
 
-    @inline(never) private func write(_ output: SoftmaxOutput, _ start: Int, _ length: Int, _ tile: Tile) {
-        guard output.pointer(plan.pointee.args) != nil else { return }
+    @inline(never) private func write(_ output: SoftmaxOutput, _ block: Range<Int>, _ tile: Tile) {
+        guard let base = output.pointer(plan.pointee.args) else { return }
         let writer = SoftmaxWriter(plan: plan, scratch: scratch)
+        let isDirect = isDirect(plan.pointee.outDtype, tile) && !writer.adds(output)
+        let target = base.assumingMemoryBound(to: V.Scalar.self) + element(block.lowerBound, tile)
         if isTransposed {
             // Half of the room for a vector of samples, half for the rows it turns into.
             let rows = scratch.out + SoftmaxScratch<V>.vectors / 2 &* V.count
             for w in 0..<tile.vectors {
                 let first = w &* V.count, count = min(V.count, tile.count &- first)
-                compute(output, start, length, w, to: scratch.out, V.count)
-                V.transpose(scratch.out, V.count, rows: classes, columns: V.count, to: rows, classes)
-                writer.put(rows, count &* classes, output, at: (tile.first &+ first) &* classes)
+                compute(output, block, w, to: scratch.out, V.count)
+                let place = isDirect ? target + first &* classes : rows
+                V.transpose(scratch.out, V.count, rows: classes, columns: V.count, to: place, classes)
+                if !isDirect { writer.put(rows, count &* classes, output, at: (tile.first &+ first) &* classes) }
             }
+        } else if isDirect {
+            for w in 0..<tile.vectors { compute(output, block, w, to: target + w &* V.count, inner) }
         } else {
-            for w in 0..<tile.vectors { compute(output, start, length, w, to: scratch.out + w &* V.count, stride) }
-            for k in 0..<length { writer.put(scratch.out + k &* stride, tile.count, output, at: element(start &+ k, tile)) }
+            for w in 0..<tile.vectors { compute(output, block, w, to: scratch.out + w &* V.count, stride) }
+            for k in 0..<block.count {
+                writer.put(scratch.out + k &* stride, tile.count, output, at: element(block.lowerBound &+ k, tile))
+            }
         }
     }
 
-    private func compute(_ output: SoftmaxOutput, _ start: Int, _ length: Int, _ w: Int, to values: Array, _ step: Int) {
+    private func compute(_ output: SoftmaxOutput, _ block: Range<Int>, _ w: Int, to values: Array, _ step: Int) {
         let samples = scratch.samples, lane = w &* V.count
-        let formula = ClassFormula<V>(plan, samples) { V(narrowing: $0 + lane) }
+        if let factor = output.factor(samples) {
+            map(output, block, w, to: values, step, Multiple(factor: V(narrowing: factor + lane)))
+        } else {
+            map(output, block, w, to: values, step, HessianFormula(plan, samples) { V(narrowing: $0 + lane) })
+        }
+    }
+
+    @inline(__always) private func map<F: ClassFormula>(
+        _ output: SoftmaxOutput, _ block: Range<Int>, _ w: Int, to values: Array, _ step: Int, _ formula: F
+    ) where F.V == V {
+        let samples = scratch.samples, lane = w &* V.count
         let label = V(narrowing: samples.label + lane), target = V(narrowing: output.target(samples) + lane)
         let live = V(narrowing: samples.live + lane)
         let silences = plan.pointee.ignores && output.isSilenced
-        for k in 0..<length {
-            var value = formula.value(output, V(loading: scratch.tile + (k &* stride &+ lane)))
-            value = V.select(label == V(Double(start &+ k)), target, value)
+        for k in 0..<block.count {
+            var value = formula.value(V(loading: scratch.tile + (k &* stride &+ lane)))
+            value = V.select(label == V(Double(block.lowerBound &+ k)), target, value)
             if silences { value = V.select(live == V.zero, V.zero, value) }
             value.store(to: values + k &* step)
         }

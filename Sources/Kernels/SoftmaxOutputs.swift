@@ -13,6 +13,15 @@ enum SoftmaxOutput {
         }
     }
 
+    /// What a class's exponential is multiplied by, a column of the samples; nil where the formula is longer.
+    @inline(__always) func factor(_ samples: Samples) -> UnsafeMutablePointer<Double>? {
+        switch self {
+        case .grad: samples.gradScaled
+        case .hess: nil
+        case .probabilities: samples.probabilityScaled
+        }
+    }
+
     /// Ignored samples have derivatives of 0 and still have probabilities.
     @inline(__always) var isSilenced: Bool { self != .probabilities }
 
@@ -25,9 +34,33 @@ enum SoftmaxOutput {
     }
 }
 
-/// A vector of samples' numbers (or one sample's in every lane) as the second pass needs them.
-struct ClassFormula<V: Lanes> {
-    private let gradFactor, ratio, slope, bend, q, probability, top, complement, probabilityTarget, scale, sign: V
+/// What becomes of each class.
+protocol ClassFormula {
+    associatedtype V: Lanes
+    func value(_ class: V) -> V
+}
+
+/// A score relative to a large one.
+struct Shifted<V: Lanes>: ClassFormula {
+    let reference: Reference<V>
+    @inline(__always) func value(_ z: V) -> V { reference.shifted(z) }
+}
+
+/// Its exponential, from a score that is not large or no longer.
+struct Near<V: Lanes>: ClassFormula {
+    let reference: Reference<V>
+    @inline(__always) func value(_ z: V) -> V { reference.near(z) }
+}
+
+/// A gradient or a probability, from an exponential.
+struct Multiple<V: Lanes>: ClassFormula {
+    let factor: V
+    @inline(__always) func value(_ e: V) -> V { factor * e }
+}
+
+/// The Hessian's diagonal, from an exponential: of a vector of samples' numbers (or one sample's in every lane).
+struct HessianFormula<V: Lanes>: ClassFormula {
+    private let ratio, slope, bend, q, top, complement, probabilityTarget, scale, sign: V
     private let mode: Int32
     private let floor: V
 
@@ -37,9 +70,7 @@ struct ClassFormula<V: Lanes> {
         top = load(samples.top)
         complement = load(samples.complement)
         probabilityTarget = load(samples.probabilityTarget)
-        gradFactor = load(samples.gradScaled)
         ratio = load(samples.ratioScaled)
-        probability = load(samples.probabilityScaled)
         slope = load(samples.slope)
         bend = load(samples.bend)
         q = load(samples.q)
@@ -48,16 +79,10 @@ struct ClassFormula<V: Lanes> {
         floor = V(plan.pointee.args.hessian_floor)
     }
 
-    @inline(__always) func value(_ output: SoftmaxOutput, _ e: V) -> V {
-        switch output {
-        case .grad: gradFactor * e
-        case .probabilities: probability * e
-        case .hess: hess(e).atLeast(floor)
-        }
-    }
+    @inline(__always) func value(_ e: V) -> V { diagonal(e).atLeast(floor) }
 
     /// H_kk = a (f'' r^2 - f' r (1 - r)); Gauss-Newton: a |f'| r (1 - q r), where 1 - q r = p + q (1 - r).
-    @inline(__always) private func hess(_ e: V) -> V {
+    @inline(__always) private func diagonal(_ e: V) -> V {
         let r = ratio * e
         // Only the largest class's 1 - r could cancel.
         let rest = V.select(e * scale == top, complement, V.one - r)
@@ -72,10 +97,13 @@ struct SoftmaxWriter<V: Lanes> {
     let plan: Plan
     let scratch: SoftmaxScratch<V>
 
-    func put(_ values: UnsafeMutablePointer<V.Scalar>, _ count: Int, _ output: SoftmaxOutput, at element: Int) {
+    /// Whether the caller's array already holds a part of the output.
+    @inline(__always) func adds(_ output: SoftmaxOutput) -> Bool { output == .grad && plan.pointee.args.accumulate != 0 }
+
+    @inline(never) func put(_ values: UnsafeMutablePointer<V.Scalar>, _ count: Int, _ output: SoftmaxOutput, at element: Int) {
         let dtype = plan.pointee.outDtype
         let target = output.pointer(plan.pointee.args).unsafelyUnwrapped + element &* size(of: dtype)
-        if output == .grad && plan.pointee.args.accumulate != 0 {
+        if adds(output) {
             var first = 0
             while first < count {
                 add(

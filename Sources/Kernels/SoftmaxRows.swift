@@ -1,18 +1,32 @@
 import CKernels
 
-/// Softmax over long rows, a class in every lane: a few rows at a time, so that the term has its eight samples, each in two
-/// passes over its classes.  The exponentials of rows that fit the tile are kept between the passes.
+/// Softmax over long rows, a class in every lane: a few rows at a time, so that the term has its eight samples.  The first pass
+/// turns a row's scores into exponentials and adds them up, the second scales these into the outputs.
 struct SoftmaxRows<V: Lanes> {
     typealias Array = UnsafeMutablePointer<V.Scalar>
 
     /// Rows shorter than this are transposed instead.
     static var shortest: Int { 64 }
 
+    /// Where a row's exponentials stand between the passes.
+    private enum Keep {
+        /// Where the gradient goes, which is a multiple of them.
+        case gradient
+        case tile
+        /// They are computed again.
+        case nowhere
+    }
+
     let plan: Plan
     let scratch: SoftmaxScratch<V>
     private let classes: Int
-    /// Vectors of a row.
-    private let length: Int
+    private let chunk: Int
+    private let keep: Keep
+    /// Rows at a time.
+    private let height: Int
+    /// The caller's arrays hold what lanes compute on.
+    private let readsLanes: Bool
+    private let writesLanes: Bool
 
     static func run(_ plan: Plan, _ begin: Int, _ end: Int, _ memory: UnsafeMutableRawPointer) -> Double {
         let rows = SoftmaxRows(plan, SoftmaxScratch(memory))
@@ -29,131 +43,216 @@ struct SoftmaxRows<V: Lanes> {
     private init(_ plan: Plan, _ scratch: SoftmaxScratch<V>) {
         self.plan = plan
         self.scratch = scratch
-        classes = Int(plan.pointee.args.classes)
-        length = (classes &+ V.count &- 1) / V.count
+        let args = plan.pointee.args
+        classes = Int(args.classes)
+        chunk = SoftmaxScratch<V>.chunk(of: classes)
+        readsLanes = args.score_dtype == V.dtype
+        writesLanes = plan.pointee.outDtype == V.dtype
+        let others = args.hess != nil || args.probabilities != nil
+        let room = SoftmaxScratch<V>.vectors &* V.count
+        if args.grad != nil && args.accumulate == 0 && !others && writesLanes {
+            keep = .gradient
+            height = max(1, min(8, 16384 / classes))  // in the second cache
+        } else if classes <= room {
+            keep = .tile
+            height = min(8, room / classes)
+        } else {
+            keep = .nowhere
+            height = 1
+        }
     }
 
-    private var chunk: Int { SoftmaxScratch<V>.chunk }
     private var chunks: Int { (classes &+ chunk &- 1) / chunk }
-    private var isKept: Bool { length <= SoftmaxScratch<V>.vectors }
-    /// Rows at a time.  Each has a reference for each of its chunks.
-    private var height: Int { isKept ? min(8, SoftmaxScratch<V>.vectors / length) : 1 }
 
     private func tile(_ first: Int, _ count: Int, _ begin: Int, _ sums: inout SIMD8<Double>) {
         let stage = SampleStage(plan: plan, scratch: scratch, first: first, count: count)
+        let samples = scratch.samples
         stage.begin()
-        for r in 0..<count {
-            for c in 0..<chunks {
-                let e = exponentials(row: first &+ r, r, c)
-                addChunk(e, r, c)
-            }
+        for c in 0..<chunks {
+            for r in 0..<count { addUp(Part(self, first, r, c), r, c) }
+            samples.addChunk(count, isFirst: c == 0)
         }
         stage.finish(from: begin, &sums)
-        let samples = scratch.samples
-        for r in 0..<count {
-            for c in 0..<chunks {
-                let e = isKept ? kept(r, c) : exponentials(row: first &+ r, r, c)
-                samples.scaleChunk(of: r, at: reference(r, c), largest: Double(V.Scalar.greatestFiniteMagnitude))
-                write(.grad, e, row: first &+ r, r, c)
-                write(.hess, e, row: first &+ r, r, c)
-                write(.probabilities, e, row: first &+ r, r, c)
+        for c in 0..<chunks {
+            for r in 0..<count {
+                samples.chunkShift[r] = scratch.shifts[r &* chunks &+ c]
+                samples.chunkSteps[r] = scratch.steps[r &* chunks &+ c]
+            }
+            samples.scaleChunk(count, largest: Double(V.Scalar.greatestFiniteMagnitude))
+            for r in 0..<count {
+                let part = Part(self, first, r, c)
+                write(.grad, part, r)
+                write(.hess, part, r)
+                write(.probabilities, part, r)
             }
         }
     }
 
-    /// Where a chunk's reference stands; kept tiles have one for each, others use the first again.
-    private func reference(_ r: Int, _ c: Int) -> Int { isKept ? r &* chunks &+ c : 0 }
-    private func kept(_ r: Int, _ c: Int) -> Array { scratch.tile + (r &* length &* V.count &+ c &* chunk) }
-    private func classes(in c: Int) -> Int { min(chunk, classes &- c &* chunk) }
+    /// A chunk of a row.
+    private struct Part {
+        let element: Int  // its first
+        let count: Int
+        let target: Int  // in it, if from 0 to count - 1
+        let kept: Array?  // where its exponentials stay
+
+        @inline(__always) init(_ rows: SoftmaxRows, _ first: Int, _ r: Int, _ c: Int) {
+            let start = c &* rows.chunk
+            element = (first &+ r) &* rows.classes &+ start
+            count = min(rows.chunk, rows.classes &- start)
+            target = Int(rows.scratch.samples.label[r]) &- start
+            switch rows.keep {
+            case .gradient:
+                kept = rows.plan.pointee.args.grad.unsafelyUnwrapped.assumingMemoryBound(to: V.Scalar.self) + element
+            case .tile: kept = rows.scratch.tile + r &* rows.classes
+            case .nowhere: kept = nil
+            }
+        }
+    }
 
     // MARK: - First pass
 
-    /// Reads a chunk of a row and turns it into exponentials relative to its maximum; lanes past the end are 0.
-    @inline(never) private func exponentials(row: Int, _ r: Int, _ c: Int) -> Array {
-        let dtype = plan.pointee.args.score_dtype, count = classes(in: c)
-        let e = isKept ? kept(r, c) : scratch.tile
-        let element = row &* classes &+ c &* chunk
-        V.read(dtype, plan.pointee.args.scores.unsafelyUnwrapped + element &* size(of: dtype), count, into: e)
-        V.pad(e, count, with: -V.Scalar.infinity)
-        var maximum = V(-Double.infinity)
-        var i = 0
-        while i < count {
-            let z = V(loading: e + i)
-            maximum = V.select(maximum < z, z, maximum)
-            i &+= V.count
-        }
-        let reference = Reference(maximum: V(maximum.largest))
-        i = 0
-        if reference.isFar {
-            while i < count {
-                reference.far(V(loading: e + i)).store(to: e + i)
-                i &+= V.count
-            }
-            // Where all is -inf each class counts 1, but not what pads the last vector.
-            for j in count..<i { e[j] = 0 }
-        } else {
-            while i < count {
-                reference.near(V(loading: e + i)).store(to: e + i)
-                i &+= V.count
-            }
-        }
-        let place = self.reference(r, c)
-        scratch.samples.chunkShift[place] = Double(reference.shift.largest)
-        scratch.samples.chunkSteps[place] = Double(reference.steps.largest)
-        return e
+    /// The scores of a block; those of another type are converted where the block's exponentials will stand.
+    @inline(__always) private func scores(_ part: Part, _ offset: Int, _ count: Int) -> UnsafePointer<V.Scalar> {
+        let dtype = plan.pointee.args.score_dtype
+        let source = plan.pointee.args.scores.unsafelyUnwrapped + (part.element &+ offset) &* size(of: dtype)
+        if readsLanes { return UnsafePointer(source.assumingMemoryBound(to: V.Scalar.self)) }
+        V.read(dtype, source, count, into: scratch.out)
+        return UnsafePointer(scratch.out)
     }
 
-    /// Adds up a chunk's exponentials beside the target's.
-    @inline(never) private func addChunk(_ e: Array, _ r: Int, _ c: Int) {
-        let samples = scratch.samples, count = classes(in: c)
-        let target = Int(samples.label[r]) &- c &* chunk
+    @inline(__always) private func exponentials(_ part: Part, _ offset: Int) -> Array {
+        part.kept.map { $0 + offset } ?? scratch.tile
+    }
+
+    @inline(__always) private func forEachBlock(_ part: Part, _ body: (Int, Int) -> Void) {
+        var offset = 0
+        while offset < part.count {
+            body(offset, min(SoftmaxScratch<V>.block, part.count &- offset))
+            offset &+= SoftmaxScratch<V>.block
+        }
+    }
+
+    /// Finds a chunk's reference, makes its exponentials and adds them up beside the target's.
+    private func addUp(_ part: Part, _ r: Int, _ c: Int) {
+        let samples = scratch.samples
+        let reference = Reference(maximum: V(largest(part)))
+        if part.target >= 0 && part.target < part.count {
+            let dtype = plan.pointee.args.score_dtype
+            let score = plan.pointee.args.scores.unsafelyUnwrapped + (part.element &+ part.target) &* size(of: dtype)
+            samples.target[r] = scalar(dtype, score)
+        }
+        let place = r &* chunks &+ c
+        scratch.shifts[place] = Double(reference.shift.largest)
+        scratch.steps[place] = Double(reference.steps.largest)
+        samples.chunkShift[r] = scratch.shifts[place]
+        samples.chunkSteps[r] = scratch.steps[place]
+        var sums = Extremes<Doubles>()
+        forEachBlock(part) { offset, count in
+            exponentiate(part, offset, count, reference)
+            let block = sum(exponentials(part, offset), count, beside: part.target &- offset)
+            sums.add(rest: Doubles(Double(block.rest)), top: Doubles(Double(block.top)))
+        }
+        samples.chunkRest[r] = sums.rest.largest
+        samples.chunkTop[r] = sums.top.largest
+    }
+
+    @inline(never) private func shifted(
+        _ part: Part, _ offset: Int, _ count: Int, _ reference: Reference<V>
+    ) -> UnsafePointer<V.Scalar> {
+        map(scores(part, offset, count), count, to: scratch.out, Shifted(reference: reference))
+        return UnsafePointer(scratch.out)
+    }
+
+    @inline(never) private func largest(_ part: Part) -> V.Scalar {
+        var maximum = V(-Double.infinity)
+        forEachBlock(part) { offset, count in
+            let z = scores(part, offset, count)
+            var i = 0
+            while i &+ V.count <= count {
+                let z = V(loading: z + i)
+                maximum = V.select(maximum < z, z, maximum)
+                i &+= V.count
+            }
+            if i < count {
+                let z = V(loading: z + i, first: count &- i)
+                maximum = V.select(V.and(V.first(count &- i), maximum < z), z, maximum)
+            }
+        }
+        return maximum.largest
+    }
+
+    @inline(never) private func exponentiate(_ part: Part, _ offset: Int, _ count: Int, _ reference: Reference<V>) {
+        let z = reference.isFar ? shifted(part, offset, count, reference) : scores(part, offset, count)
+        map(z, count, to: exponentials(part, offset), Near(reference: reference))
+    }
+
+    /// The sum of a block's exponentials beside the target's: SoftmaxScratch.sums of them, where a vector has fewer lanes every
+    /// other vector has its own.
+    @inline(never) private func sum(_ e: Array, _ count: Int, beside target: Int) -> (rest: V.Scalar, top: V.Scalar) {
         let isHere = target >= 0 && target < count
         let saved = isHere ? e[target] : 0
         if isHere { e[target] = 0 }
-        // SoftmaxScratch.sums of them: where a vector has fewer lanes, even and odd vectors have their own.
-        var sums = Extremes<V>(), odd = Extremes<V>()
+        var even = Extremes<V>(), odd = Extremes<V>()
+        let isShort = V.count < SoftmaxScratch<V>.sums
+        let step = isShort ? 2 &* V.count : V.count
         var i = 0
-        while i < count {
-            sums.add(top: V(loading: e + i))
-            i &+= V.count
-            if V.count < SoftmaxScratch<V>.sums && i < count {
-                odd.add(top: V(loading: e + i))
-                i &+= V.count
-            }
+        while i &+ step <= count {
+            even.add(top: V(loading: e + i))
+            if isShort { odd.add(top: V(loading: e + (i &+ V.count))) }
+            i &+= step
         }
-        if V.count < SoftmaxScratch<V>.sums { sums.add(rest: odd.rest, top: odd.top) }
+        if i < count { even.add(top: V(loading: e + i, first: count &- i)) }
+        if isShort {
+            odd.add(top: V(loading: e + (i &+ V.count), first: count &- i &- V.count))
+            even.add(rest: odd.rest, top: odd.top)
+        }
         if isHere { e[target] = saved }
-        let place = reference(r, c)
-        let lanes = V.fold(rest: sums.rest, top: sums.top)
-        let chunk = Mass(
-            shift: Doubles(samples.chunkShift[place]), steps: Doubles(samples.chunkSteps[place]),
-            rest: Doubles(Double(lanes.rest)),
-            top: Doubles(Double(lanes.top)))
-        let own = Mass(
-            shift: Doubles(samples.shift[r]), steps: Doubles(samples.steps[r]), rest: Doubles(samples.rest[r]),
-            top: Doubles(samples.top[r]))
-        let all = c == 0 ? chunk : own + chunk
-        samples.setMass(r, shift: all.shift.v[0], steps: all.steps.v[0], rest: all.rest.v[0], top: all.top.v[0])
+        return V.fold(rest: even.rest, top: even.top)
     }
 
     // MARK: - Second pass
 
-    @inline(never) private func write(_ output: SoftmaxOutput, _ e: Array, row: Int, _ r: Int, _ c: Int) {
-        guard output.pointer(plan.pointee.args) != nil else { return }
-        let samples = scratch.samples, count = classes(in: c)
-        let values = scratch.row
-        if plan.pointee.ignores && output.isSilenced && samples.live[r] == 0 {
-            for i in 0..<count { values[i] = 0 }
-        } else {
-            let formula = ClassFormula<V>(plan, samples) { V($0[r]) }
-            var i = 0
-            while i < count {
-                formula.value(output, V(loading: e + i)).store(to: values + i)
-                i &+= V.count
-            }
-            let target = Int(samples.label[r]) &- c &* chunk
-            if target >= 0 && target < count { values[target] = V.Scalar(output.target(samples)[r]) }
+    @inline(never) private func write(_ output: SoftmaxOutput, _ part: Part, _ r: Int) {
+        let args = plan.pointee.args
+        guard let base = output.pointer(args) else { return }
+        let writer = SoftmaxWriter(plan: plan, scratch: scratch)
+        if keep != .nowhere && writesLanes && !writer.adds(output) {
+            let values = base.assumingMemoryBound(to: V.Scalar.self) + part.element
+            fill(values, output, part.kept.unsafelyUnwrapped, part.count, part.target, r)
+            return
         }
-        SoftmaxWriter(plan: plan, scratch: scratch).put(values, count, output, at: row &* classes &+ c &* chunk)
+        let samples = scratch.samples
+        let reference = Reference(shift: V(samples.chunkShift[r]), steps: V(samples.chunkSteps[r]))
+        forEachBlock(part) { offset, count in
+            let e = exponentials(part, offset)
+            if keep == .nowhere { exponentiate(part, offset, count, reference) }
+            fill(scratch.row, output, e, count, part.target &- offset, r)
+            writer.put(scratch.row, count, output, at: part.element &+ offset)
+        }
+    }
+
+    /// Values of one output from the exponentials of its classes, in whose place they may stand.
+    @inline(never) private func fill(
+        _ values: Array, _ output: SoftmaxOutput, _ e: Array, _ count: Int, _ target: Int, _ r: Int
+    ) {
+        let samples = scratch.samples
+        if plan.pointee.ignores && output.isSilenced && samples.live[r] == 0 { return V.fill(values, count, with: 0) }
+        if let factor = output.factor(samples) {
+            map(UnsafePointer(e), count, to: values, Multiple(factor: V(factor[r])))
+        } else {
+            map(UnsafePointer(e), count, to: values, HessianFormula(plan, samples) { V($0[r]) })
+        }
+        if target >= 0 && target < count { values[target] = V.Scalar(output.target(samples)[r]) }
+    }
+
+    @inline(__always) private func map<F: ClassFormula>(
+        _ from: UnsafePointer<V.Scalar>, _ count: Int, to: Array, _ formula: F
+    ) where F.V == V {
+        var i = 0
+        while i &+ V.count <= count {
+            formula.value(V(loading: from + i)).store(to: to + i)
+            i &+= V.count
+        }
+        if i < count { formula.value(V(loading: from + i, first: count &- i)).store(to: to + i, first: count &- i) }
     }
 }

@@ -7,10 +7,11 @@ struct SoftmaxScratch<V: Lanes> {
     /// Vectors of exponentials that a tile keeps (8 KiB).
     static var vectors: Int { 128 }
     /// Classes that are summed in V.Scalar before the sum goes on in double: 8 (16) additions a lane.
-    static var chunk: Int { 128 }
-
-    /// Running sums of a chunk, class k in sum k modulo 16.
+    static var block: Int { 128 }
+    /// Running sums of a block, class k in sum k modulo 16.
     static var sums: Int { min(16, 2 &* V.count) }
+    /// Classes whose exponentials have one reference, their maximum: no sample has more than `Samples.capacity` of them.
+    static func chunk(of classes: Int) -> Int { max(2048, (classes / Samples.capacity / block &+ 1) &* block) }
 
     private let base: UnsafeMutableRawPointer
 
@@ -20,8 +21,12 @@ struct SoftmaxScratch<V: Lanes> {
     var tile: Array { base.assumingMemoryBound(to: V.Scalar.self) }
     /// Outputs on their way, where the tile is not in the caller's order.
     var out: Array { (base + 8192).assumingMemoryBound(to: V.Scalar.self) }
-    /// Two vectors for each of the sums, then room for a row of values and for what the caller's array held.
+    /// In the first pass: two vectors for each of the sums.
     var slots: Array { (base + 16384).assumingMemoryBound(to: V.Scalar.self) }
+    /// Of long rows instead: the references of all chunks of all rows of a tile.
+    var shifts: UnsafeMutablePointer<Double> { (base + 16384).assumingMemoryBound(to: Double.self) }
+    var steps: UnsafeMutablePointer<Double> { shifts + Samples.capacity }
+    /// Room for a row of values and for what the caller's array held.
     var row: Array { (base + 18432).assumingMemoryBound(to: V.Scalar.self) }
     /// Values that `old` has room for.
     static var room: Int { 2048 / MemoryLayout<V.Scalar>.stride }
@@ -66,8 +71,7 @@ struct SampleStage<V: Lanes> {
         samples.present[i] = isPresent ? 1 : 0
         samples.weight[i] = isLive ? plan.pointee.labelWeight(Int(label)) * plan.pointee.weight(first &+ i) : 0
         samples.gamma[i] = isLive ? args.gammas.map { $0[Int(label)] } ?? args.gamma : 0
-        samples.target[i] = isHere ? score(first &+ i, Int(local)) : -Double.infinity
-        samples.setMass(i, shift: -Double.infinity, steps: 0, rest: 0, top: 0)
+        samples.target[i] = -Double.infinity  // the first pass over the scores puts in what is here
     }
 
     private func set(idle i: Int) {
@@ -77,14 +81,10 @@ struct SampleStage<V: Lanes> {
         samples.weight[i] = 0
         samples.gamma[i] = 0
         samples.target[i] = 0
-        samples.setMass(i, shift: 0, steps: 0, rest: 1, top: 0)
-    }
-
-    private func score(_ sample: Int, _ klass: Int) -> Double {
-        let args = plan.pointee.args
-        let classes = Int(args.classes), inner = Int(args.inner)
-        let element = ((sample / inner) &* classes &+ klass) &* inner &+ sample % inner
-        return scalar(args.score_dtype, args.scores.unsafelyUnwrapped + element &* size(of: args.score_dtype))
+        samples.chunkShift[i] = 0
+        samples.chunkSteps[i] = 0
+        samples.chunkRest[i] = 1
+        samples.chunkTop[i] = 0
     }
 
     /// The term, and what belongs to samples rather than classes.  Adds the losses to `sums` by the samples' place in their
@@ -92,7 +92,7 @@ struct SampleStage<V: Lanes> {
     @inline(never) func finish(from begin: Int, _ sums: inout SIMD8<Double>) {
         let args = plan.pointee.args
         if args.shard_total > 0 { mergeShards() }
-        SoftmaxTerm(plan: plan, samples: samples, count: count).run()
+        SoftmaxTerm(plan: plan, samples: samples, count: count, isShort: args.score_dtype != FOCAL_DTYPE_F64).run()
         if let upstream = args.upstream { multiply(upstream) }
         if args.reduced_loss != nil { Reduction.add(samples.loss, count, at: first &- begin, to: &sums) }
         if let loss = args.loss { write(samples.loss, loss) }
@@ -145,7 +145,13 @@ struct Extremes<V: Lanes> {
     var top = V.zero
     var rest = V.zero
 
-    @inline(__always) mutating func add(rest other: V = V.zero, top number: V) {
+    @inline(__always) mutating func add(top number: V) {
+        let isLess = top < number
+        rest = rest + V.select(isLess, top, number)
+        top = V.select(isLess, number, top)
+    }
+
+    @inline(__always) mutating func add(rest other: V, top number: V) {
         let isLess = top < number
         rest = rest + (other + V.select(isLess, top, number))
         top = V.select(isLess, number, top)

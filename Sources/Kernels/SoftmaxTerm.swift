@@ -48,9 +48,11 @@ struct Samples {
     var probabilityScaled: UnsafeMutablePointer<Double> { @inline(__always) get { column(26) } }
     /// The target's class here, or -1.
     var label: UnsafeMutablePointer<Double> { @inline(__always) get { column(18) } }
-    /// A vector's sums on their way to the samples (the term's loss and log-sum, later).
+    /// A chunk's sums on their way to the samples (the term's loss and log-sum, later), and a block's.
     var chunkTop: UnsafeMutablePointer<Double> { @inline(__always) get { column(15) } }
     var chunkRest: UnsafeMutablePointer<Double> { @inline(__always) get { column(16) } }
+    var blockTop: UnsafeMutablePointer<Double> { @inline(__always) get { column(6) } }
+    var blockRest: UnsafeMutablePointer<Double> { @inline(__always) get { column(7) } }
     /// 1, or 0 for an ignored sample.
     var live: UnsafeMutablePointer<Double> { @inline(__always) get { column(19) } }
 
@@ -59,43 +61,41 @@ struct Samples {
             shift: Doubles(loading: shift + i), steps: Doubles(loading: steps + i), rest: Doubles(loading: rest + i),
             top: Doubles(loading: top + i))
     }
-    /// Adds a chunk's sums, whose references stand in the chunk's columns, to a vector of samples.
-    @inline(__always) func add(rest: Doubles, top: Doubles, _ i: Int, isFirst: Bool) {
-        let chunk = Mass(
-            shift: Doubles(loading: chunkShift + i), steps: Doubles(loading: chunkSteps + i), rest: rest, top: top)
-        setMass(isFirst ? chunk : mass(i) + chunk, i)
+    /// Adds a block's sums to those of its chunk.
+    @inline(__always) func addBlock(rest: Doubles, top: Doubles, _ i: Int, isFirst: Bool) {
+        var sums = isFirst ? Extremes() : Extremes(top: Doubles(loading: chunkTop + i), rest: Doubles(loading: chunkRest + i))
+        sums.add(rest: rest, top: top)
+        sums.top.store(to: chunkTop + i)
+        sums.rest.store(to: chunkRest + i)
     }
 
-    /// The factors of a chunk's exponentials, for all samples: products in double, for a factor alone may be out of a float's
-    /// range (where the exponential that it meets is 0).
-    func scaleChunk(_ count: Int, largest: Double) {
+    /// Adds a chunk's sums to those of its samples.
+    @inline(never) func addChunk(_ count: Int, isFirst: Bool) {
+        var i = 0
+        while i < count {
+            let chunk = Mass(
+                shift: Doubles(loading: chunkShift + i), steps: Doubles(loading: chunkSteps + i),
+                rest: Doubles(loading: chunkRest + i), top: Doubles(loading: chunkTop + i))
+            setMass(isFirst ? chunk : mass(i) + chunk, i)
+            i &+= Doubles.count
+        }
+    }
+
+    /// The factors of a chunk's exponentials: products in double, for a factor alone may be out of a float's range (where the
+    /// exponential that it meets is 0).
+    @inline(never) func scaleChunk(_ count: Int, largest: Double) {
         var i = 0
         while i < count {
             let chunk = Mass(
                 shift: Doubles(loading: chunkShift + i), steps: Doubles(loading: chunkSteps + i), rest: Doubles.zero,
                 top: Doubles.zero)
-            setFactors(chunk.scale(to: mass(i)), i, Doubles(largest))
+            let scale = chunk.scale(to: mass(i))
+            scale.store(to: chunkScale + i)
+            (scale * Doubles(loading: gradFactor + i)).store(to: gradScaled + i)
+            (scale * Doubles(loading: ratio + i)).atMost(Doubles(largest)).store(to: ratioScaled + i)
+            (scale * Doubles(loading: probability + i)).store(to: probabilityScaled + i)
             i &+= Doubles.count
         }
-    }
-
-    /// The same for one sample, whose chunk's reference stands elsewhere.
-    func scaleChunk(of i: Int, at place: Int, largest: Double) {
-        let chunk = Mass(
-            shift: Doubles(chunkShift[place]), steps: Doubles(chunkSteps[place]), rest: Doubles.zero, top: Doubles.zero)
-        let sample = Mass(shift: Doubles(shift[i]), steps: Doubles(steps[i]), rest: Doubles.zero, top: Doubles.zero)
-        let scale = chunk.scale(to: sample).v[0], ratio = scale * ratio[i]
-        chunkScale[i] = scale
-        gradScaled[i] = scale * gradFactor[i]
-        ratioScaled[i] = ratio < largest ? ratio : largest
-        probabilityScaled[i] = scale * probability[i]
-    }
-
-    private func setFactors(_ scale: Doubles, _ i: Int, _ largest: Doubles) {
-        scale.store(to: chunkScale + i)
-        (scale * Doubles(loading: gradFactor + i)).store(to: gradScaled + i)
-        (scale * Doubles(loading: ratio + i)).atMost(largest).store(to: ratioScaled + i)
-        (scale * Doubles(loading: probability + i)).store(to: probabilityScaled + i)
     }
 
     @inline(__always) func setMass(_ mass: Mass, _ i: Int) {
@@ -112,49 +112,109 @@ struct SoftmaxTerm {
     let plan: Plan
     let samples: Samples
     let count: Int
+    /// Scores of at most float's digits: plain double holds what is computed of them.
+    let isShort: Bool
 
-    /// One way for every gamma: beside the classes' exponentials one power a sample costs little, and in double it is exact
-    /// enough.
     func run() {
-        let args = plan.pointee.args
-        let needsHess = args.hess != nil || args.hess_full != nil
+        // Classes may have gammas of their own.
+        let common = plan.pointee.args.gammas == nil ? plan.pointee.args.gamma : -1
+        let isPlain = isShort && common >= 0 && GammaHalves.covers(common)
         var i = 0
         while i < count {
-            let mass = samples.mass(i)
-            let z = Doubles(loading: samples.target + i)
-            let exact = mass.exactSum
-            let isAbsent = Doubles(loading: samples.present + i) == Doubles.zero
-            let target = Pair.select(isAbsent, Pair(Doubles.zero, Doubles.zero), mass.exponentialPair(z))
-            let (margin, total) = Margin.softmax(target: target, others: exact, distance: mass.distance(z))
-            let others = exact.hi
-            let gamma = Gamma(Pair(Doubles(loading: samples.gamma + i), Doubles.zero))
-            let w = GammaAny.weight(margin, gamma)
-            let a = Doubles(loading: samples.weight + i)
-            let slope = margin.slope(w, gamma.value.hi, isSharp: GammaAny.isSharp)
-            // Where no other class counts the slope is 0 and so is its share.
-            let quotient = Pair(Doubles.one, Doubles.zero).quotient(exact), isAlone = others == Doubles.zero
-            let share = Doubles.select(isAlone, Doubles.zero, quotient.hi)
-            let scaled = a * slope * Doubles(plan.pointee.scale)
-            (-scaled).store(to: samples.gradTarget + i)
-            Doubles.select(isAlone, Doubles.zero, quotient * scaled).store(to: samples.gradFactor + i)
-            Doubles.select(a == Doubles.zero, Doubles.zero, a * (w * margin.loss)).store(to: samples.loss + i)
-            let inverse = Doubles.one / total
-            inverse.store(to: samples.probability + i)
-            margin.p.store(to: samples.probabilityTarget + i)
-            if args.log_sum_exp != nil { (mass.reference + Logarithm.natural(total)).store(to: samples.logSum + i) }
-            if needsHess {
-                let scale = a * Doubles(plan.pointee.scale * args.hessian_scale)
-                let exact = margin.curvature(w, gamma.value.hi, slope: slope, mode: FOCAL_HESSIAN_EXACT)
-                share.store(to: samples.ratio + i)
-                (mass.rest * share).store(to: samples.complement + i)
-                margin.q.hi.store(to: samples.q + i)
-                (scale * slope).store(to: samples.slope + i)
-                (scale * exact).store(to: samples.bend + i)
-                let target = scale * margin.curvature(w, gamma.value.hi, slope: slope, mode: args.hessian)
-                target.atLeast(Doubles(args.hessian_floor)).store(to: samples.hessTarget + i)
+            let sums = Sums(samples, i)
+            if isPlain && sums.isModerate {
+                store(sums.plain(gamma: common), i)
+            } else {
+                store(sums.exact(gamma: Doubles(loading: samples.gamma + i)), i)
             }
             i &+= Doubles.count
         }
+    }
+
+    /// What all outputs are multiples of.
+    private struct Term {
+        let margin: Margin<Doubles>
+        let gamma: Doubles
+        let weight: Doubles  // q^gamma
+        let slope: Doubles
+        let total: Doubles  // of all classes
+        let share: Pair<Doubles>  // 1 / others, 0 where no other class counts: the slope is 0 there too
+    }
+
+    /// The sums of a vector of samples.
+    private struct Sums {
+        let mass: Mass
+        let score: Doubles  // of the target
+        let isAbsent: Doubles.Mask  // the target is among the others, or is not to count
+        let target: Doubles
+        let others: Doubles
+
+        @inline(__always) init(_ samples: Samples, _ i: Int) {
+            mass = samples.mass(i)
+            score = Doubles(loading: samples.target + i)
+            isAbsent = Doubles(loading: samples.present + i) == Doubles.zero
+            target = Doubles.select(isAbsent, Doubles.one, mass.exponential(score))
+            others = mass.rest + mass.top
+        }
+
+        /// No number here, nor a quotient of two, leaves the range of the format; nor is one NaN.
+        @inline(__always) var isModerate: Bool {
+            !Doubles.any(Doubles.not(Doubles.and(Doubles(0x1p-500) < target, others < Doubles(0x1p400))))
+        }
+
+        /// -log p is log(1 + others / target) in one piece, whatever the margin's sign.
+        @inline(__always) func plain(gamma: Double) -> Term {
+            let total = target + others, inverse = Doubles.one / total
+            let loss = Logarithm.plain1p(others / target)
+            let margin = Margin(
+                u: Pair(Doubles.zero, Doubles.zero), log1p: Pair(loss, Doubles.zero), p: target * inverse,
+                q: Pair(others * inverse, Doubles.zero))
+            let weight = GammaHalves.weight(margin, Gamma(gamma))
+            let share = Doubles.select(others == Doubles.zero, Doubles.zero, Doubles.one / others)
+            return Term(
+                margin: margin, gamma: Doubles(gamma), weight: weight,
+                slope: margin.slope(weight, Doubles(gamma), isSharp: false),
+                total: Doubles.select(isAbsent, others, total), share: Pair(share, Doubles.zero))
+        }
+
+        /// One way for every gamma: beside the classes' exponentials one power a sample costs little.
+        @inline(__always) func exact(gamma: Doubles) -> Term {
+            let others = mass.exactSum
+            let none = Pair(Doubles.zero, Doubles.zero)
+            let target = Pair.select(isAbsent, none, mass.exponentialPair(score))
+            let (margin, total) = Margin.softmax(target: target, others: others, distance: mass.distance(score))
+            let weight = GammaAny.weight(margin, Gamma(Pair(gamma, Doubles.zero)))
+            let share = Pair(Doubles.one, Doubles.zero).quotient(others)
+            return Term(
+                margin: margin, gamma: gamma, weight: weight, slope: margin.slope(weight, gamma, isSharp: GammaAny.isSharp),
+                total: total, share: Pair.select(others.hi == Doubles.zero, none, share))
+        }
+    }
+
+    @inline(never) private func store(_ term: Term, _ i: Int) {
+        let args = plan.pointee.args
+        let margin = term.margin, w = term.weight
+        let a = Doubles(loading: samples.weight + i)
+        let scaled = a * term.slope * Doubles(plan.pointee.scale)
+        let rest = samples.mass(i).rest
+        (-scaled).store(to: samples.gradTarget + i)
+        (term.share * scaled).store(to: samples.gradFactor + i)
+        Doubles.select(a == Doubles.zero, Doubles.zero, a * (w * margin.loss)).store(to: samples.loss + i)
+        (Doubles.one / term.total).store(to: samples.probability + i)
+        margin.p.store(to: samples.probabilityTarget + i)
+        if args.log_sum_exp != nil {
+            (samples.mass(i).reference + Logarithm.natural(term.total)).store(to: samples.logSum + i)
+        }
+        guard args.hess != nil else { return }
+        let scale = a * Doubles(plan.pointee.scale * args.hessian_scale)
+        let bend = margin.curvature(w, term.gamma, slope: term.slope, mode: FOCAL_HESSIAN_EXACT)
+        term.share.hi.store(to: samples.ratio + i)
+        (rest * term.share.hi).store(to: samples.complement + i)
+        margin.q.hi.store(to: samples.q + i)
+        (scale * term.slope).store(to: samples.slope + i)
+        (scale * bend).store(to: samples.bend + i)
+        let target = scale * margin.curvature(w, term.gamma, slope: term.slope, mode: args.hessian)
+        target.atLeast(Doubles(args.hessian_floor)).store(to: samples.hessTarget + i)
     }
 }
 
