@@ -27,7 +27,7 @@ _FLOOR = 1e-16
 
 
 class BoostingObjective:
-    """A focal objective of one boosting library; see the subclass for its call signature.
+    """What the focal objectives of XGBoost, LightGBM and CatBoost share: parameters, start and probabilities.
 
     alpha: [None] weight of positives in (0, 1), negatives have 1 - alpha; None is off. Multiclass: K weights, one per
         class, or one for all.
@@ -49,8 +49,19 @@ class BoostingObjective:
     FocalLossError (a ValueError): a parameter is outside its range. It is raised here, not in the first round.
     """
 
-    def __init__(self, alpha=None, gamma=2.0, hessian="gauss_newton", num_class=None, *, class_weight=None,
-                 hessian_floor="auto", hessian_scale=None, soft_rule="interpolate", threads=None):
+    def __init__(
+        self,
+        alpha=None,
+        gamma=2.0,
+        hessian="gauss_newton",
+        num_class=None,
+        *,
+        class_weight=None,
+        hessian_floor="auto",
+        hessian_scale=None,
+        soft_rule="interpolate",
+        threads=None,
+    ):
         self.alpha = alpha
         self.gamma = gamma
         self.hessian = hessian
@@ -61,6 +72,12 @@ class BoostingObjective:
         self.soft_rule = soft_rule
         self.threads = threads
         self._prepare()
+
+    def __init_subclass__(cls) -> None:
+        """help() of an adapter's objective shows the parameters too. (Under `python -OO` there are no docstrings.)"""
+        super().__init_subclass__()
+        if cls.__doc__:
+            cls.__doc__ = f"{cls.__doc__.rstrip()}\n\n    {BoostingObjective.__doc__}"
 
     def __repr__(self):
         """What differs from the defaults."""
