@@ -54,8 +54,8 @@ def code_of(dtype) -> int | None:
 
 
 def dtype_code(array) -> int:
-    """The same of an array that has been through as_input or as_output."""
-    return CODES.get(array.dtype) or code_of(array.dtype)
+    """The same of an array that has been through as_input or as_output: what CODES lacks is bfloat16."""
+    return CODES.get(array.dtype, DTYPE["bf16"])
 
 
 def address(array) -> int:
@@ -170,12 +170,18 @@ def as_output(x, name: str, shape: tuple, dtype):
     return array
 
 
-def as_vector(x, name: str, length: int):
-    """One number a class, as `length` float64 values (converted where needed: it is a parameter, not data)."""
+def as_vector(x, name: str, length: int | None = None):
+    """One number a class, as float64 values (converted where needed: it is a parameter, not data).
+
+    length: the number of classes; None: whatever x has.
+    """
     try:
         array = numpy.ascontiguousarray(view(x, name), dtype=numpy.float64)
     except (TypeError, ValueError):
-        raise TypeError(f"{name} must be {length} numbers, one a class; got {x!r}") from None
+        count = "" if length is None else f"{length} "
+        raise TypeError(f"{name} must be {count}numbers, one a class; got {x!r}") from None
+    if length is None:
+        length = array.size
     if array.shape != (length,):
         raise ValueError(f"{name} has shape {array.shape}; it must be ({length},), one value a class")
     return array
