@@ -75,7 +75,8 @@ def evaluate(family: Family, want: int, logits, targets, alpha, gamma, reduction
 def _plain(want: int, logits, targets, alpha, gamma, reduction, hessian):
     """The commonest call in half the time: dense sigmoid arrays without options. The fields are those that Call sets.
 
-    want: LOSS, LOSS | GRAD or GRAD | HESS. None where something is not as it should be: Call then says what. (Softmax always has options: axis, ignore_index.)
+    want: LOSS, LOSS | GRAD or GRAD | HESS. None where something is not as it should be: Call then says what. (Softmax
+    always has options: axis, ignore_index.)
     """
     dtype, shape = logits.dtype, logits.shape
     code, target_code = CODES.get(dtype), CODES.get(targets.dtype)
@@ -236,7 +237,7 @@ class Call:
             vector = as_vector(options["class_weights"], "class_weights", self.class_count())
             args.class_weights = self.use("class_weights", vector)
         if options.get("weights") is not None:
-            array = as_input(options["weights"], "weights", _arrays.WEIGHTS, self.copy)
+            array = as_input(options["weights"], "weights", _arrays.REALS, self.copy)
             args.weight_layout = self.weight_layout(array)
             args.weights, args.weight_dtype = self.use("weights", array), dtype_code(array)
         if options.get("ignore_mask") is not None:
@@ -296,7 +297,7 @@ class Call:
         asked = self.options.get("out_dtype")
         if asked is not None and numpy.dtype(asked) != dtype:
             dtype = numpy.dtype(asked)
-            if _arrays.code_of(dtype) not in _arrays.WEIGHTS:
+            if _arrays.code_of(dtype) not in _arrays.REALS:
                 raise TypeError(f"out_dtype must be float32, float64 or the logits' dtype; got {dtype}")
             self.args.out_dtype = _arrays.code_of(dtype)
         return dtype
