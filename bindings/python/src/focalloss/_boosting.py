@@ -14,7 +14,7 @@ from scipy.optimize import brentq
 
 from . import _abi
 from ._arrays import DENSE, REALS, address, as_vector, code_of, dtype_code
-from ._call import SIGMOID, SOFTMAX, fill, new_args, run, run_reduced
+from ._call import SIGMOID, SOFTMAX, fill, run, run_reduced
 from ._helpers import both_classes, optimal_score, posterior, softmax_posterior
 
 # XGBoost's floor under its own Hessians. None is put under the exact one: raising a negative second derivative to
@@ -155,7 +155,7 @@ class BoostingObjective:
 
     def _describe(self, scores, y, weight, class_major):
         """(function, focal_args, buffers to keep alive) of one call, without outputs."""
-        args = new_args()
+        args = _abi.new_args()
         fill(args, **self._options)
         scores = _as(scores, REALS)
         args.scores, args.score_dtype = address(scores), dtype_code(scores)
