@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+import subprocess
+import sys
 
 import lightgbm
 import numpy as np
@@ -233,3 +235,13 @@ def test_no_rows_are_no_rows():
     grad, hess = LightGBM(num_class=3).sklearn(np.zeros(0), np.zeros((0, 3)))
     assert grad.shape == hess.shape == (0, 3)
     assert XGBoost().focal_loss(np.zeros(0), np.zeros(0)) == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_help_names_the_parameters_and_the_signature(kind):
+    assert "class_weight: [None]" in kind.__doc__ and "Native signature: " in kind.__doc__
+
+
+def test_without_docstrings():
+    modules = "focalloss.xgboost, focalloss.lightgbm, focalloss.catboost"
+    assert subprocess.run([sys.executable, "-OO", "-c", f"import {modules}"]).returncode == 0

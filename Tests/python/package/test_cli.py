@@ -28,6 +28,28 @@ def test_it_runs_as_a_module():
     assert result.returncode == 0 and "available_isas" in result.stdout
 
 
+def test_version(capsys):
+    with pytest.raises(SystemExit, match="^0$"):
+        cli.main(["--version"])
+    assert capsys.readouterr().out.strip() == f"focalloss {focalloss.__version__}"
+
+
+@pytest.mark.parametrize(
+    "wrong, least",
+    [
+        ("bench --sizes 0", 1),
+        ("bench --sizes 1.5", 1),
+        ("bench --threads none", 1),
+        ("compare x.csv --target y --folds 1", 2),
+        ("compare x.csv --target y --hidden -1", 0),
+    ],
+)
+def test_counts_are_checked_before_anything_runs(wrong, least, capsys):
+    with pytest.raises(SystemExit, match="^2$"):
+        cli.main(wrong.split())
+    assert f"'{wrong.split()[-1]}' is no whole number of at least {least}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["curves.png", "curves.svg"])
 def test_plot(tmp_path, capsys, name):
     path = tmp_path / name

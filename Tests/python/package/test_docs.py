@@ -53,6 +53,7 @@ def test_the_api_page_is_that_of_the_docstrings():
     script.loader.exec_module(module)
     same = module.PAGE.read_text(encoding="utf-8") == module.page()
     assert same, "docs/python-api.md is stale: run python bindings/python/api_reference.py"
+    assert "\n\n```\n" not in module.page(), "something on the page has no docstring"
 
 
 def test_everything_public_is_documented():

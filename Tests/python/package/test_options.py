@@ -239,4 +239,4 @@ def test_every_field_of_the_header_can_be_reached():
 
 def test_fill_refuses_what_it_does_not_know():
     with pytest.raises(TypeError, match="^unknown option 'colour'; the options are alpha,"):
-        _call.fill(_call.new_args(), colour=1)
+        _call.fill(_abi.new_args(), colour=1)

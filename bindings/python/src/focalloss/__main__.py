@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import math
 import sys
+from collections.abc import Callable
 
-from . import _abi, info
+from . import __version__, _abi, info
 
 COMMANDS = {
     "info": "what is loaded: version, instruction set, threads, file",
@@ -20,6 +22,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="python -m focalloss", description="Focal losses: what is loaded, and what they do."
     )
+    top.add_argument("--version", action="version", version=f"focalloss {__version__}")
     commands = top.add_subparsers(dest="command", required=True)
     parts = {name: commands.add_parser(name, help=text, description=text) for name, text in COMMANDS.items()}
     _plot_arguments(parts["plot"])
@@ -40,19 +43,36 @@ def _compare_arguments(part: argparse.ArgumentParser) -> None:
     part.add_argument("--gammas", type=float, nargs="+", default=[0.5, 1, 2, 5], metavar="G", help="[.5 1 2 5]")
     part.add_argument("--alphas", type=_alpha, nargs="+", default=[None, 0.25, 0.5, 0.75], metavar="A",
                       help="weight of positives, or `off` [off .25 .5 .75]")  # fmt: skip
-    part.add_argument("--hidden", type=int, default=0, metavar="N", help="hidden units; 0: logistic regression [0]")
-    part.add_argument("--folds", type=int, default=5, metavar="N", help="parts of the cross-validation [5]")
-    part.add_argument("--repeats", type=int, default=2, metavar="N", help="how often it is repeated [2]")
-    part.add_argument("--seed", type=int, default=0, help="of splits and starting weights [0]")
+    part.add_argument("--hidden", type=_at_least(0), default=0, metavar="N",
+                      help="hidden units; 0: logistic regression [0]")  # fmt: skip
+    part.add_argument("--folds", type=_at_least(2), default=5, metavar="N", help="parts of the cross-validation [5]")
+    part.add_argument("--repeats", type=_at_least(1), default=2, metavar="N", help="how often it is repeated [2]")
+    part.add_argument("--seed", type=_at_least(0), default=0, help="of splits and starting weights [0]")
     part.add_argument("--output", default="precision-recall.png", metavar="FILE",
                       help="the precision-recall curves, .png or .svg [%(default)s]")  # fmt: skip
 
 
 def _bench_arguments(part: argparse.ArgumentParser) -> None:
-    part.add_argument("--sizes", type=float, nargs="+", default=[1e3, 1e5, 1e7], metavar="N", help="[1e3 1e5 1e7]")
-    part.add_argument("--threads", type=int, nargs="+", metavar="N", help="[1 and all]")
+    part.add_argument("--sizes", type=_at_least(1), nargs="+", default=[1000, 100_000, 10_000_000], metavar="N",
+                      help="elements [1e3 1e5 1e7]")  # fmt: skip
+    part.add_argument("--threads", type=_at_least(1), nargs="+", metavar="N", help="[1 and all]")
     part.add_argument("--gamma", type=float, default=2.0, help="[2]")
     part.add_argument("--dtype", choices=["float32", "float64"], default="float32", help="[float32]")
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    """Reads a whole number, also one like 1e6."""
+
+    def whole(text: str) -> int:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not (value.is_integer() and value >= least):
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least {least}")
+        return int(value)
+
+    return whole
 
 
 def _alpha(text: str) -> float | None:

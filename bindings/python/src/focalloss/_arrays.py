@@ -1,7 +1,7 @@
 """Arrays in, addresses out: what the package accepts, checked with errors that name the argument.
 
 Inputs are taken without a copy from NumPy arrays, from anything `numpy.from_dlpack` takes on the CPU (PyTorch, JAX,
-CuPy-host, ...) and from the buffer protocol (array.array, memoryview, mmap, ...); lists and numbers are converted.
+...) and from the buffer protocol (array.array, memoryview, mmap, ...); lists and numbers are converted.
 An input must be C-contiguous, in native byte order and of an accepted dtype; `copy=True` has one that is not converted.
 An output is never copied: what does not fit is an error.
 
@@ -31,14 +31,13 @@ CODES = {
     }.items()
 }
 
-_NAMES = {"f32": "float32", "f64": "float64", "bf16": "bfloat16", "f16": "float16", "u8": "uint8", "i32": "int32"}
-_NAMES["i64"] = "int64"
+_NAMES = {code: dtype.name for dtype, code in CODES.items() if dtype.name != "bool"} | {DTYPE["bf16"]: "bfloat16"}
 
 # What each kind of argument may be, and what copy=True turns other dtypes into.
 SCORES = frozenset(DTYPE[name] for name in ("f32", "f64", "bf16", "f16"))
 DENSE = frozenset(DTYPE[name] for name in ("f32", "f64", "u8", "i32", "i64"))
 LABELS = frozenset(DTYPE[name] for name in ("u8", "i32", "i64"))
-WEIGHTS = frozenset(DTYPE[name] for name in ("f32", "f64"))
+REALS = frozenset(DTYPE[name] for name in ("f32", "f64"))
 MASK = frozenset([DTYPE["u8"]])
 
 _INTEGERS, _FLOATS = numpy.dtype("int64"), numpy.dtype("float64")
@@ -54,8 +53,8 @@ def code_of(dtype) -> int | None:
 
 
 def dtype_code(array) -> int:
-    """The same of an array that has been through as_input or as_output."""
-    return CODES.get(array.dtype) or code_of(array.dtype)
+    """The same of an array that has been through as_input or as_output: what CODES lacks is bfloat16."""
+    return CODES.get(array.dtype, DTYPE["bf16"])
 
 
 def address(array) -> int:
@@ -140,7 +139,7 @@ def _converted(array, name: str, accepted: frozenset):
 def _dtype_message(dtype, name: str, accepted: frozenset) -> str:
     if not dtype.isnative and code_of(dtype.newbyteorder("=")) in accepted:
         return f"{name} is not in native byte order (dtype {dtype.str!r})"
-    names = [_NAMES[key] for key, code in DTYPE.items() if code in accepted]
+    names = [_NAMES[code] for code in DTYPE.values() if code in accepted]
     if DTYPE["u8"] in accepted:
         names.append("bool")
     return f"{name} has dtype {dtype}; it must be {_either(names)}"
@@ -170,12 +169,18 @@ def as_output(x, name: str, shape: tuple, dtype):
     return array
 
 
-def as_vector(x, name: str, length: int):
-    """One number a class, as `length` float64 values (converted where needed: it is a parameter, not data)."""
+def as_vector(x, name: str, length: int | None = None):
+    """One number a class, as float64 values (converted where needed: it is a parameter, not data).
+
+    length: the number of classes; None: whatever x has.
+    """
     try:
         array = numpy.ascontiguousarray(view(x, name), dtype=numpy.float64)
     except (TypeError, ValueError):
-        raise TypeError(f"{name} must be {length} numbers, one a class; got {x!r}") from None
+        count = "" if length is None else f"{length} "
+        raise TypeError(f"{name} must be {count}numbers, one a class; got {x!r}") from None
+    if length is None:
+        length = array.size
     if array.shape != (length,):
         raise ValueError(f"{name} has shape {array.shape}; it must be ({length},), one value a class")
     return array

@@ -13,13 +13,9 @@ import numpy
 from scipy.optimize import brentq
 
 from . import _abi
-from ._arrays import address, as_vector, code_of, dtype_code
-from ._call import SIGMOID, SOFTMAX, fill, new_args, run, run_reduced
+from ._arrays import DENSE, REALS, address, as_vector, code_of, dtype_code
+from ._call import SIGMOID, SOFTMAX, fill, run, run_reduced
 from ._helpers import both_classes, optimal_score, posterior, softmax_posterior
-
-_DENSE = frozenset(_abi.DTYPE[name] for name in ("f32", "f64", "u8", "i32", "i64"))
-_SCORES = frozenset(_abi.DTYPE[name] for name in ("f32", "f64"))
-_FLOAT = numpy.float32
 
 # XGBoost's floor under its own Hessians. None is put under the exact one: raising a negative second derivative to
 # almost nothing makes the Newton step explode.
@@ -27,7 +23,7 @@ _FLOOR = 1e-16
 
 
 class BoostingObjective:
-    """A focal objective of one boosting library; see the subclass for its call signature.
+    """What the focal objectives of XGBoost, LightGBM and CatBoost share: parameters, start and probabilities.
 
     alpha: [None] weight of positives in (0, 1), negatives have 1 - alpha; None is off. Multiclass: K weights, one per
         class, or one for all.
@@ -49,8 +45,19 @@ class BoostingObjective:
     FocalLossError (a ValueError): a parameter is outside its range. It is raised here, not in the first round.
     """
 
-    def __init__(self, alpha=None, gamma=2.0, hessian="gauss_newton", num_class=None, *, class_weight=None,
-                 hessian_floor="auto", hessian_scale=None, soft_rule="interpolate", threads=None):
+    def __init__(
+        self,
+        alpha=None,
+        gamma=2.0,
+        hessian="gauss_newton",
+        num_class=None,
+        *,
+        class_weight=None,
+        hessian_floor="auto",
+        hessian_scale=None,
+        soft_rule="interpolate",
+        threads=None,
+    ):
         self.alpha = alpha
         self.gamma = gamma
         self.hessian = hessian
@@ -61,6 +68,12 @@ class BoostingObjective:
         self.soft_rule = soft_rule
         self.threads = threads
         self._prepare()
+
+    def __init_subclass__(cls) -> None:
+        """help() of an adapter's objective shows the parameters too. (Under `python -OO` there are no docstrings.)"""
+        super().__init_subclass__()
+        if cls.__doc__:
+            cls.__doc__ = f"{cls.__doc__.rstrip()}\n\n    {BoostingObjective.__doc__}"
 
     def __repr__(self):
         """What differs from the defaults."""
@@ -142,9 +155,9 @@ class BoostingObjective:
 
     def _describe(self, scores, y, weight, class_major):
         """(function, focal_args, buffers to keep alive) of one call, without outputs."""
-        args = new_args()
+        args = _abi.new_args()
         fill(args, **self._options)
-        scores = _as(scores, _SCORES)
+        scores = _as(scores, REALS)
         args.scores, args.score_dtype = address(scores), dtype_code(scores)
         if self.num_class is None:
             function, targets = SIGMOID, self._describe_binary(args, scores, y)
@@ -152,7 +165,7 @@ class BoostingObjective:
             function, targets = SOFTMAX, self._describe_multiclass(args, scores, y, class_major)
         args.targets, args.target_dtype = address(targets), dtype_code(targets)
         if weight is not None:
-            weight = _as(weight, _SCORES)
+            weight = _as(weight, REALS)
             if weight.shape != (len(y),):
                 raise ValueError(f"weight has shape {weight.shape}; it must be ({len(y)},), one a row")
             args.weights, args.weight_dtype = address(weight), dtype_code(weight)
@@ -160,7 +173,7 @@ class BoostingObjective:
 
     @staticmethod
     def _describe_binary(args, scores, y):
-        targets = _as(y, _DENSE)
+        targets = _as(y, DENSE)
         if targets.size != scores.size:
             raise ValueError(f"{scores.size} margins for {targets.size} labels; a multiclass model needs num_class")
         args.outer, args.classes = len(targets), scores.size // len(targets)
@@ -240,9 +253,9 @@ class BoostingObjective:
 
 
 def _as(values, accepted):
-    """values as a C-contiguous array of an accepted dtype; without a copy where it is one."""
+    """values as a C-contiguous array of an accepted dtype: without a copy where it is one, else float32."""
     array = numpy.ascontiguousarray(values)
-    return array if code_of(array.dtype) in accepted else array.astype(_FLOAT)
+    return array if code_of(array.dtype) in accepted else array.astype(numpy.float32)
 
 
 def _as_labels(y):

@@ -2,15 +2,15 @@
 
 This is what the framework adapters build on; it knows addresses and dtype codes, not arrays:
 
-    args = new_args()                                       # every field at its default
+    args = _abi.new_args()                                  # every field at its default
     fill(args, gamma=2.0, alpha=None, reduction="mean")     # named scalar options, checked by name
-    args.outer, args.scores, args.score_dtype = n, tensor.data_ptr(), DTYPE["bf16"]
-    args.targets, args.target_dtype = targets.data_ptr(), DTYPE["f32"]
+    args.outer, args.scores, args.score_dtype = n, tensor.data_ptr(), _abi.DTYPE["bf16"]
+    args.targets, args.target_dtype = targets.data_ptr(), _abi.DTYPE["f32"]
     args.grad = grad.data_ptr()
     loss = run_reduced(SIGMOID, args)                       # or run(SIGMOID, args); raises FocalLossError
 
 The caller keeps every buffer alive until the call returns. Field names and meanings: `struct focal_args` in
-focalloss.h. This interface is stable within the package.
+focalloss.h.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from __future__ import annotations
 import operator
 
 from . import _abi
-from ._abi import DTYPE, addressof, c_double, new_args  # noqa: F401  (part of this file's interface)
+from ._abi import addressof, c_double
 
 SIGMOID = _abi.FUNCTIONS["sigmoid"]
 SOFTMAX = _abi.FUNCTIONS["softmax"]

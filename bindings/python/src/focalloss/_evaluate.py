@@ -5,6 +5,8 @@ The order is that of a call: scores and layout, targets, loss parameters, weight
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy
 
 from . import _abi, _arrays
@@ -12,6 +14,9 @@ from ._abi import buffer_address
 from ._arrays import CODES, address, as_input, as_output, as_vector, dtype_code, expect_shape
 from ._call import SIGMOID, SOFTMAX, FocalLossError, choice, fill, run, run_reduced
 from ._options import SigmoidOptions, SoftmaxOptions
+
+if TYPE_CHECKING:
+    from ._options import Loss
 
 # What a function returns: any sum of these.
 LOSS, GRAD, HESS, HESS_FULL = 1, 2, 4, 8
@@ -70,7 +75,8 @@ def evaluate(family: Family, want: int, logits, targets, alpha, gamma, reduction
 def _plain(want: int, logits, targets, alpha, gamma, reduction, hessian):
     """The commonest call in half the time: dense sigmoid arrays without options. The fields are those that Call sets.
 
-    None where something is not as it should be: Call then says what. (Softmax always has options: axis, ignore_index.)
+    want: LOSS, LOSS | GRAD or GRAD | HESS. None where something is not as it should be: Call then says what. (Softmax
+    always has options: axis, ignore_index.)
     """
     dtype, shape = logits.dtype, logits.shape
     code, target_code = CODES.get(dtype), CODES.get(targets.dtype)
@@ -91,7 +97,6 @@ def _plain(want: int, logits, targets, alpha, gamma, reduction, hessian):
     if alpha is not None:
         args.alpha = alpha
     args.reduction = reduced = choice("reduction", reduction)
-    loss = grad = hess = None
     if want & GRAD:
         grad = numpy.empty(shape, dtype)
         args.grad = buffer_address(grad)
@@ -100,6 +105,7 @@ def _plain(want: int, logits, targets, alpha, gamma, reduction, hessian):
         args.hess, args.hessian = buffer_address(hess), choice("hessian", hessian)
         run(SIGMOID, args)
         return grad, hess
+    loss: Loss
     if reduced:
         loss = run_reduced(SIGMOID, args)
     else:
@@ -112,8 +118,10 @@ def _plain(want: int, logits, targets, alpha, gamma, reduction, hessian):
 class Call:
     """The state of one call: the focal_args and every array it points at."""
 
-    __slots__ = ("family", "want", "options", "args", "keep", "spans", "given", "results", "copy", "reduced")
-    __slots__ += ("shape", "dtype", "axis", "sample", "labels", "split", "out_dtype")
+    __slots__ = (
+        "family", "want", "options", "args", "keep", "spans", "given", "results", "copy", "reduced",
+        "shape", "dtype", "axis", "sample", "labels", "split", "out_dtype",
+    )  # fmt: skip
 
     def __init__(self, family: Family, want: int, reduction, options: dict):
         if options and not options.keys() <= family.allowed[want]:
@@ -140,7 +148,8 @@ class Call:
     def take_scores(self, logits) -> None:
         array = as_input(logits, "logits", _arrays.SCORES, self.copy)
         self.shape, self.dtype, self.axis = array.shape, array.dtype, self.options.get("axis", -1)
-        self.sample, self.split = None, False
+        self.sample: tuple = ()  # set by use_classes, and so is split
+        self.split = False
         self.args.outer = array.size
         self.args.scores, self.args.score_dtype = self.use("logits", array), dtype_code(array)
         if self.family.softmax or "axis" in self.options:
@@ -228,7 +237,7 @@ class Call:
             vector = as_vector(options["class_weights"], "class_weights", self.class_count())
             args.class_weights = self.use("class_weights", vector)
         if options.get("weights") is not None:
-            array = as_input(options["weights"], "weights", _arrays.WEIGHTS, self.copy)
+            array = as_input(options["weights"], "weights", _arrays.REALS, self.copy)
             args.weight_layout = self.weight_layout(array)
             args.weights, args.weight_dtype = self.use("weights", array), dtype_code(array)
         if options.get("ignore_mask") is not None:
@@ -239,10 +248,10 @@ class Call:
     def weight_layout(self, array) -> int:
         if not self.family.softmax and array.shape == self.shape:
             return _abi.WEIGHTS["element" if self.split else "sample"]
-        if not self.shape or array.shape != self.sample_shape():
-            dense = "" if self.family.softmax else f"{self.shape} or "
-            raise ValueError(f"weights has shape {array.shape}; it must be {dense}{self.sample}")
-        return _abi.WEIGHTS["sample"]
+        if self.shape and array.shape == self.sample_shape():
+            return _abi.WEIGHTS["sample"]
+        shapes = ([] if self.family.softmax else [self.shape]) + ([self.sample] if self.shape else [])
+        raise ValueError(f"weights has shape {array.shape}; it must be {' or '.join(map(str, shapes))}")
 
     def take_extras(self) -> None:
         """What only the softmax family has, and what belongs to the gradient."""
@@ -288,7 +297,7 @@ class Call:
         asked = self.options.get("out_dtype")
         if asked is not None and numpy.dtype(asked) != dtype:
             dtype = numpy.dtype(asked)
-            if _arrays.code_of(dtype) not in _arrays.WEIGHTS:
+            if _arrays.code_of(dtype) not in _arrays.REALS:
                 raise TypeError(f"out_dtype must be float32, float64 or the logits' dtype; got {dtype}")
             self.args.out_dtype = _arrays.code_of(dtype)
         return dtype

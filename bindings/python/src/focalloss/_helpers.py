@@ -43,9 +43,10 @@ def class_balanced_weights(counts: Vector, beta: float = 0.999) -> numpy.ndarray
     counts: samples of each class, >= 0; a class of count 0 gets weight 0. beta: in [0, 1); 0 gives equal weights.
     Returns float64, one a class. Source: Cui et al., "Class-Balanced Loss", CVPR 2019, arXiv:1901.05555.
     """
-    counts = as_vector(counts, "counts", len(counts))
-    weights = numpy.empty_like(counts)
-    check(_abi.FUNCTIONS["class_balanced_weights"](address(counts), counts.size, real("beta", beta), address(weights)))
+    numbers = as_vector(counts, "counts")
+    weights = numpy.empty_like(numbers)
+    function = _abi.FUNCTIONS["class_balanced_weights"]
+    check(function(address(numbers), numbers.size, real("beta", beta), address(weights)))
     return weights
 
 

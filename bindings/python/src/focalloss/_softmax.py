@@ -115,9 +115,7 @@ def cross_entropy(
 
     torch's `weight=w` with its weighted mean is `class_weights=w, divisor="weights"`.
     """
-    return softmax_focal_loss(
-        logits, targets, None, 0.0, reduction, axis=axis, ignore_index=ignore_index, **options
-    )
+    return softmax_focal_loss(logits, targets, None, 0.0, reduction, axis=axis, ignore_index=ignore_index, **options)
 
 
 def cross_entropy_and_grad(
@@ -180,7 +178,7 @@ def softmax_shard_stats(
     args.outer, args.classes, args.inner = _arrays.split(scores.shape, axis)
     sample = _arrays.without(scores.shape, axis)
     _arrays.expect_shape(labels, "labels", sample)
-    stats = ShardStats(*(numpy.empty(sample) for _ in range(3)), offset, total)
+    stats = ShardStats(numpy.empty(sample), numpy.empty(sample), numpy.empty(sample), offset, total)
     args.scores, args.score_dtype = address(scores), _arrays.dtype_code(scores)
     args.targets, args.target_dtype = address(labels), _arrays.dtype_code(labels)
     args.target_kind = _abi.TARGETS["labels"]

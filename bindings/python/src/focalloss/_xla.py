@@ -15,6 +15,7 @@ from __future__ import annotations
 import ctypes
 import math
 from ctypes import POINTER, c_char_p, c_double, c_float, c_int, c_int64, c_size_t, c_uint32, c_void_p
+from typing import Any
 
 from . import _abi
 from ._call import FocalLossError, run, run_reduced
@@ -38,7 +39,7 @@ _REALS = {11: c_float, 12: c_double}
 _BASE = [("struct_size", c_size_t), ("extension_start", c_void_p)]
 
 
-def _struct(name: str, *fields) -> type:
+def _struct(name: str, *fields) -> type[ctypes.Structure]:
     return type(name, (ctypes.Structure,), {"_fields_": [*_BASE, *fields]})
 
 
@@ -101,7 +102,7 @@ def _opened(frame) -> tuple:
         if getattr(args, field):
             setattr(args, field, vector)
             vector += args.classes * ctypes.sizeof(c_double)
-    buffers = {}
+    buffers: dict[str, Any] = {}
     for fields, given in ((OPERANDS, frame.args.buffers), (RESULTS, frame.rets.buffers)):
         present = (field for field in fields if getattr(args, field))
         buffers.update((field, given[i].contents) for i, field in enumerate(present))

@@ -19,7 +19,8 @@ from ._call import fill, run
 
 
 class FocalObjective(BoostingObjective):
-    __doc__ = BoostingObjective.__doc__ + """
+    """The focal objective of CatBoost; the parameters are BoostingObjective's.
+
     Native signature: an object with `calc_ders_range` (binary) and `calc_ders_multi` (multiclass) as `loss_function`.
     CatBoost maximises: both derivatives have the opposite sign of the loss's, and a floor bounds -der2 from below.
     Binary derivatives come back as one float64 array that CatBoost reads in place. Multiclass costs a Python call for

@@ -34,7 +34,7 @@ class _Focal(keras.losses.Loss):
     def __init__(self, reduction, name, dtype, **parameters):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         self.parameters = tuple(parameters)
-        vars(self).update(parameters)
+        self.__dict__.update(parameters)
 
     def get_config(self) -> dict:
         return {**super().get_config(), **{name: getattr(self, name) for name in self.parameters}}

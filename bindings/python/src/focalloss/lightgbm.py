@@ -19,7 +19,8 @@ from ._boosting import BoostingObjective
 
 
 class FocalObjective(BoostingObjective):
-    __doc__ = BoostingObjective.__doc__ + """
+    """The focal objective of LightGBM; the parameters are BoostingObjective's.
+
     Native signature: `objective(preds, train_data) -> (grad, hess)`. LightGBM hands over float64 margins, (n,) or
     (n, K) in column-major order, and wants float32 in the same order, which is what it gets: it copies and transposes
     nothing.

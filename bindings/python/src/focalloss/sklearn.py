@@ -12,6 +12,7 @@ As a scorer for model selection, where greater is better, the loss changes its s
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy
 from scipy.optimize import minimize
@@ -52,14 +53,15 @@ def focal_loss_score(
     check_consistent_length(y_true, proba, sample_weight)
     classes, codes = _encoded(y_true, labels)
     proba = _positive_column(proba, len(classes))
-    options = {"reduction": "mean" if normalize else "sum", "divisor": "valid" if sample_weight is None else "weights"}
+    options: dict[str, Any] = {"reduction": "mean" if normalize else "sum"}
     if sample_weight is not None:
         options["weights"] = _check_sample_weight(sample_weight, proba, dtype=numpy.float64)
+        options["divisor"] = "weights"
     tiny = float(numpy.finfo(proba.dtype).eps)
     if proba.ndim == 1:
-        return sigmoid_focal_loss(proba, codes, alpha, gamma, input="probabilities", clip=tiny, **options)
+        return float(sigmoid_focal_loss(proba, codes, alpha, gamma, input="probabilities", clip=tiny, **options))
     logits = numpy.log(numpy.clip(proba, tiny, 1.0))  # whose softmax is proba, rows made to sum to 1
-    return softmax_focal_loss(logits, codes, alpha, gamma, **options)
+    return float(softmax_focal_loss(logits, codes, alpha, gamma, **options))
 
 
 def _encoded(y_true, labels) -> tuple:

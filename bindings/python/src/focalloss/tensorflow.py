@@ -76,8 +76,8 @@ class _Nodes:
     def __init__(self, family, targets, weights, options: dict):
         self.family, self.options = family, options
         self.inputs = [targets] if weights is None else [targets, weights]
-        self.named = [options.pop(name) for name in ("alpha", "gamma", "reduction")]
-        self.reduced = self.named[2] != "none"
+        self.alpha, self.gamma, self.reduction = (options.pop(name) for name in ("alpha", "gamma", "reduction"))
+        self.reduced = self.reduction != "none"
         self.axis = options.get("axis", -1)
 
     def node(self, function, logits, *arrays, shape):
@@ -91,7 +91,8 @@ class _Nodes:
 
     def call(self, scores, targets, weights=None, want=LOSS, **more):
         """One call of the library for the results in `want`."""
-        return evaluate(self.family, want, scores, targets, *self.named, {**self.options, **more, "weights": weights})
+        options = {**self.options, **more, "weights": weights}
+        return evaluate(self.family, want, scores, targets, self.alpha, self.gamma, self.reduction, options)
 
     # ---- Loss
 

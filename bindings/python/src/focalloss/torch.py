@@ -15,7 +15,8 @@ float64, bool, uint8, int32 and int64 are converted. Tensors on another device t
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -85,7 +86,7 @@ def sigmoid_focal_loss(
     """
     labels = targets.shape != inputs.shape
     word, number = _divisor(divisor)
-    alpha, alphas = _number_or_vector(alpha)
+    one_alpha, alphas = _number_or_vector(alpha)
     positive, positives = _number_or_vector(pos_weight)
     return _apply(
         inputs,
@@ -97,7 +98,7 @@ def sigmoid_focal_loss(
         Settings(
             softmax=False,
             labels=labels,
-            alpha=None if alpha == ALPHA_OFF else alpha,
+            alpha=None if one_alpha == ALPHA_OFF else one_alpha,
             gamma=gamma,
             reduction=reduction,
             divisor=word,
@@ -151,10 +152,10 @@ def softmax_focal_loss(
     if divisor is None:
         divisor = "valid" if weight is None or not labels else "weights"
     word, number = _divisor(divisor)
-    alpha, alphas = _number_or_vector(alpha)
+    one_alpha, alphas = _number_or_vector(alpha)
     if weight is not None:
-        factor = alpha if alphas is None else alphas
-        alpha, alphas = None, weight if factor is None else weight * factor
+        factor = one_alpha if alphas is None else alphas
+        one_alpha, alphas = None, weight if factor is None else weight * factor
     return _apply(
         input,
         target,
@@ -165,7 +166,7 @@ def softmax_focal_loss(
         Settings(
             softmax=True,
             labels=labels,
-            alpha=alpha,
+            alpha=one_alpha,
             gamma=gamma,
             reduction=reduction,
             divisor=word,
@@ -179,13 +180,13 @@ def softmax_focal_loss(
     )
 
 
-def _number_or_vector(value) -> tuple:
+def _number_or_vector(value) -> tuple[Any, Tensor | None]:
     if isinstance(value, (list, tuple)):
         value = torch.tensor(value, dtype=torch.float64)
     return (None, value) if isinstance(value, Tensor) and value.dim() else (value, None)
 
 
-def _divisor(value) -> tuple:
+def _divisor(value) -> tuple[str, float | None]:
     return (value, None) if isinstance(value, str) else ("valid", float(value))
 
 
@@ -204,7 +205,7 @@ def _sigmoid_weight(weight: Tensor | None, inputs: Tensor, axis: int) -> Tensor 
 class _FocalLoss(torch.nn.Module):
     """A loss function with its options: tensors are kept as buffers, so that they move and are saved with the model."""
 
-    function = None
+    function: Callable[..., Tensor]
 
     def __init__(self, options: dict):
         super().__init__()
@@ -267,7 +268,7 @@ def _check(scores, targets, weights, alphas, positives, axis, settings: Settings
     """Shapes and dtypes: what the library cannot see for itself."""
     if scores.dtype not in _SCORES:
         raise TypeError(f"inputs must be float32, float64, bfloat16 or float16; got {scores.dtype}")
-    sample = without(scores.shape, axis) if settings.labels or settings.softmax or weights is not None else None
+    sample = without(scores.shape, axis) if settings.labels or settings.softmax or weights is not None else ()
     if targets.shape != (sample if settings.labels else scores.shape):
         raise ValueError(
             f"targets has shape {tuple(targets.shape)}; for inputs of shape {tuple(scores.shape)} it must be the same, "
@@ -437,6 +438,7 @@ class _HessianProduct(torch.autograd.Function):
         raise NotImplementedError("third derivatives of the focal losses are not offered")
 
 
+_function: Any
 for _function in (_Loss, _Gradient, _HessianProduct):
     # Function.apply asks for the signature at every call: 12 of its 33 microseconds. Answer once.
     _function.forward.__signature__ = inspect.signature(_function.forward)

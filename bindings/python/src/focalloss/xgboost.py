@@ -11,6 +11,7 @@ obj=objective, custom_metric=objective.metric)`.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy
 
@@ -18,7 +19,8 @@ from ._boosting import BoostingObjective
 
 
 class FocalObjective(BoostingObjective):
-    __doc__ = BoostingObjective.__doc__ + """
+    """The focal objective of XGBoost; the parameters are BoostingObjective's.
+
     Native signature: `obj(predt, dtrain) -> (grad, hess)`. XGBoost hands over float32 margins, (n,) or (n, K)
     row-major; gradient and Hessian come back in float32 and the same layout, which it reads in place.
     """
@@ -86,7 +88,7 @@ class FocalObjective(BoostingObjective):
         return estimator.fit(X, y, sample_weight=sample_weight, **options)
 
 
-def _labels(data):
+def _labels(data) -> tuple[Any, Any]:
     """(labels, weights or None) of a DMatrix."""
     weight = data.get_weight()
     return data.get_label(), weight if weight.size else None

@@ -29,7 +29,7 @@ def run(options) -> None:
     table = Table()
     for name in ("elements", "threads", "loss + gradient", "floor: a + b", "ratio", "one call"):
         table.add_column(name, justify="right")
-    for size in map(int, options.sizes):
+    for size in options.sizes:
         for count in threads:
             loss, floor = measure(size, count, options.gamma, options.dtype)
             table.add_row(f"{size:,}", str(count), f"{1e9 * loss / size:.2f} ns", f"{1e9 * floor / size:.2f} ns",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib
 import numpy
@@ -13,7 +14,7 @@ from matplotlib import pyplot  # noqa: E402  (after the choice of backend)
 
 from .. import sigmoid_focal_loss_and_grad  # noqa: E402
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "axes.grid": True,
     "axes.spines.right": False,
     "axes.spines.top": False,

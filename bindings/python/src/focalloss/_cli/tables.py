@@ -53,8 +53,8 @@ def _positive(names: list[str], target: str, positive: str | None) -> str:
         raise ValueError(f"column {target!r} has one value only, {names[0] if names else 'none'!r}")
     if positive is None:
         if len(counts) > 2:
-            values = ", ".join(name for name, _ in counts.most_common(10))
-            raise ValueError(f"column {target!r} has {len(counts)} values ({values}, ...): say which with --positive")
+            values = ", ".join(name for name, _ in counts.most_common(10)) + (", ..." if len(counts) > 10 else "")
+            raise ValueError(f"column {target!r} has {len(counts)} values ({values}): say which with --positive")
         positive = counts.most_common()[-1][0]
     if positive not in counts:
         raise ValueError(f"column {target!r} has no value {positive!r}")
