@@ -1,5 +1,6 @@
 """focal_softmax against the reference, and what must hold between its own answers."""
 
+import ctypes
 from functools import cache
 
 import numpy as np
@@ -7,7 +8,7 @@ import points
 import pytest
 from bounds import EXACT_GAMMAS, assert_close, computed_in
 from held import bounds_of, held, truth
-from library import call
+from library import DTYPES, arguments, call, check, lib
 from reference import header
 from reference.softmax_call import softmax
 
@@ -258,6 +259,37 @@ def test_layout(dtype, classes, inner, isa):
     )
     for name in EVERYTHING:
         assert image[name].tobytes() == as_planes(flat[name], image[name].shape).tobytes(), name
+
+
+@pytest.mark.parametrize("classes", (63, 65, 127, 129, 1023, 1025, 2048, 2049, 4500))
+@pytest.mark.parametrize("dtype", points.DTYPES, ids=str)
+def test_every_way_through_long_rows(dtype, classes, isa):
+    """The same bits whichever outputs are asked for, in rows or planes, added or not, on the scores or not."""
+    rng = np.random.default_rng(classes)
+    scores = rng.normal(0, 5, (11, classes))
+    scores[2:5] *= [[50], [300], [2000]]  # beyond what is taken as it is
+    scores[5, ::2], scores[6, 7], scores[7, 9], scores[8] = -INF, INF, np.nan, -INF
+    scores = scores.astype(dtype)
+    labels = rng.integers(0, classes, len(scores))
+    labels[[0, 1, 10]] = 0, classes - 1, -100
+    given = dict(target_kind=LABELS, targets=labels, ignore_index=-100, gamma=2.0, classes=classes)
+    rows = dict(outer=len(scores), scores=scores, **given)
+    together = call("focal_softmax", EVERYTHING, **rows)
+    planes = call("focal_softmax", EVERYTHING, outer=1, inner=len(scores), scores=scores.T.copy(), **given)
+    for name in EVERYTHING:
+        alone = call("focal_softmax", (name,), **rows)[name]
+        assert alone.tobytes() == together[name].tobytes(), name
+        assert as_planes(together[name], planes[name].shape).tobytes() == planes[name].tobytes(), name
+    held = rng.normal(0, 1, scores.shape).astype(dtype)
+    added = call("focal_softmax", ("grad",), grad=held, accumulate=1, **rows)["grad"].reshape(scores.shape)
+    lanes = np.float64 if dtype == np.float64 or isa == "x86-64" else np.float32
+    grad = call("focal_softmax", ("grad",), **rows | dict(out_dtype=DTYPES[np.dtype(lanes)]))["grad"].reshape(scores.shape)
+    sums = (grad + held.astype(lanes)).astype(np.float64 if dtype == np.float64 else np.float32).astype(dtype)
+    np.testing.assert_array_equal(added.astype(np.float64), sums.astype(np.float64))
+    args = arguments([], **rows)
+    args.grad = args.scores
+    check(lib.focal_softmax(ctypes.addressof(args)))
+    assert scores.tobytes() == together["grad"].tobytes()
 
 
 def as_planes(rows, shape):
