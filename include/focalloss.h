@@ -32,12 +32,13 @@
  *   Status    Every computing call returns FOCAL_OK or an error code; focal_last_error() then says what and where.  On
  *             an error nothing has been written to any output.  No call prints, aborts, throws or allocates.
  *   Numbers   float32 loss and gradient lie within 4 ULP of the true value for gamma in {0, .5, 1, 1.5, 2, 3, 5} and
- *             4 + 2 gamma otherwise, over every finite logit (or within FLT_MIN absolutely); 4 more for the softmax, 2 more
- *             on the x86-64 baseline, which has no FMA; float64 likewise in its own ULP.  A Hessian lies within 8 eps
- *             (FLT_EPSILON, DBL_EPSILON) of the sum of its terms' sizes, or within FLT_MIN (1 + 2g + gL).  Weights,
- *             alpha, scales and upstream gradients add one ULP each: a product keeps the relative error and rounds once
- *             more.  bfloat16 and float16 scores are computed in float32 and rounded once, to nearest even.  See
- *             DERIVATIVES below for the formulas.
+ *             4 + 2 gamma otherwise, over every finite logit (or within FLT_MIN absolutely); 4 + gamma more for the softmax
+ *             (the other classes' exponentials are rounded before q^gamma multiplies their error), 2 more on the x86-64
+ *             baseline, which has no FMA; float64 likewise in its own ULP.  A Hessian lies within 8 eps (FLT_EPSILON,
+ *             DBL_EPSILON) of the sum of its terms' sizes, or within FLT_MIN (1 + 2g + gL).  Weights, alpha, scales and
+ *             upstream gradients add one ULP each: a product keeps the relative error and rounds once more.  bfloat16 and
+ *             float16 scores are computed in float32 and rounded once, to nearest even.  See DERIVATIVES below for the
+ *             formulas.
  *   Bits      Results do not depend on the number of threads, on alignment, on where in a buffer an element stands or on
  *             the vector width: CPUs with FMA agree bit for bit.
  *   Memory    Only the stated buffers are touched.  Any alignment will do.  `grad` may be exactly `scores` (in place),

@@ -277,14 +277,14 @@ FOCAL_INLINE double focal_largest_doubles(focal_doubles x) { return focal_fold_d
                 const scalar *source = from + r * stride_from + c;                                                            \
                 scalar *target = to + c * stride_to + r;                                                                      \
                 four x[4];                                                                                                    \
-                for (int i = 0; i < 4; i++) __builtin_memcpy(&x[i], source + i * stride_from, sizeof x[i]);                   \
+                _Pragma("unroll") for (int i = 0; i < 4; i++) __builtin_memcpy(&x[i], source + i * stride_from, sizeof x[i]); \
                 four a = __builtin_shufflevector(x[0], x[1], 0, 4, 1, 5), b = __builtin_shufflevector(x[2], x[3], 0, 4, 1, 5);\
                 four c2 = __builtin_shufflevector(x[0], x[1], 2, 6, 3, 7), d = __builtin_shufflevector(x[2], x[3], 2, 6, 3, 7);\
                 x[0] = __builtin_shufflevector(a, b, 0, 1, 4, 5);                                                             \
                 x[1] = __builtin_shufflevector(a, b, 2, 3, 6, 7);                                                             \
                 x[2] = __builtin_shufflevector(c2, d, 0, 1, 4, 5);                                                            \
                 x[3] = __builtin_shufflevector(c2, d, 2, 3, 6, 7);                                                            \
-                for (int i = 0; i < 4; i++) __builtin_memcpy(target + i * stride_to, &x[i], sizeof x[i]);                     \
+                _Pragma("unroll") for (int i = 0; i < 4; i++) __builtin_memcpy(target + i * stride_to, &x[i], sizeof x[i]);   \
             }                                                                                                                 \
         }                                                                                                                     \
     }

@@ -33,7 +33,7 @@ enum Logarithm {
     }
 
     /// log(1 + x) for 0 <= x < 2^1000 to float's digits, relative error below 2^-33: the logarithm of the rounded sum, with what
-    /// that lost put back, and the series of 2 artanh(s) up to |s| = .172.
+    /// that lost put back where it counts, and the series of 2 artanh(s) up to |s| = .172.
     @inline(never) static func plain1p(_ x: Doubles) -> Doubles {
         let sum = x + Doubles.one
         let upper = Doubles(0x1.6a09e667f3bcdp0) < sum.significand
@@ -41,7 +41,8 @@ enum Logarithm {
         let m = Doubles.select(upper, sum.significand * Doubles(0.5), sum.significand)
         let s = (m - Doubles.one) / (m + Doubles.one), s2 = s * s
         let tail = Polynomial.horner(s2, 2.0 / 3, 2.0 / 5, 2.0 / 7, 2.0 / 9, 2.0 / 11)
-        let log = s.times(Doubles(2.0), plus: (s * s2).times(tail, plus: x - (sum - Doubles.one)))
+        let lost = Doubles.select(x < Doubles.one, x - (sum - Doubles.one), Doubles.zero)
+        let log = s.times(Doubles(2.0), plus: (s * s2).times(tail, plus: lost))
         return k.times(Doubles(0x1.62e42fefa39efp-1), plus: log)
     }
 

@@ -145,7 +145,7 @@ static void report(int single)
             for (int o = 0; o < OUTPUTS; o++) {
                 const struct worst *w = &worst[!single][isa][g][o];
                 double baseline = strcmp(isas[isa], "x86-64") == 0 ? 2 : 0; /* no FMA */
-                double limit = o == 2 ? 16 : baseline + 4 + (g < PROMISED ? 4 : 4 + 2 * gammas[g]);
+                double limit = o == 2 ? 16 : baseline + 4 + gammas[g] + (g < PROMISED ? 4 : 4 + 2 * gammas[g]);
                 char key[96], summary[64];
                 snprintf(summary, sizeof summary, "%s.%s.%s", single ? "f32" : "f64", g < PROMISED ? "promised" : "others",
                          output_names[o]);

@@ -40,7 +40,7 @@ class Bound:
 def ulps(gamma, isa="", softmax=False):
     """The header's bound on loss and gradient."""
     promised = 4 if gamma in EXACT_GAMMAS else 4 + 2 * gamma
-    return Bound("ulp", promised + (2 if isa == "x86-64" else 0) + (4 if softmax else 0))
+    return Bound("ulp", promised + (2 if isa == "x86-64" else 0) + (4 + gamma if softmax else 0))
 
 
 def terms(gamma, isa="", softmax=False, *, count=8):
