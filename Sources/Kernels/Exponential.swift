@@ -29,12 +29,13 @@ enum Exponential {
         return (steps, exact, n.times(V(-c.stepLo), plus: exact))
     }
 
-    /// The binades of x, rounded: n of x = n ln 2 + r.
+    /// The whole binades of x: n of e^x = 2^n m with m from 1 to 2, so that what is relative to 2^n is not larger than what is
+    /// relative to e^x, and underflows no earlier.
     @_transparent static func binades<V: Lanes>(_ x: V) -> V {
-        x.times(V(0x1.71547652b82fep+0), plus: V(V.exponential.magic)) - V(V.exponential.magic)
+        (x.times(V(0x1.71547652b82fep+0), plus: V(-0.5)) + V(V.exponential.magic)) - V(V.exponential.magic)
     }
 
-    /// e^x 2^-n for `origin` = n parts, x no more than half a binade above n ln 2: about one ulp of error however large x and
+    /// e^x 2^-n for `origin` = n parts, x no more than a binade above n ln 2: about one ulp of error however large x and
     /// n are, 0 (or less than the least normal number) where the quotient is below the normal range.
     @_transparent static func relative<V: Lanes>(_ x: V, to origin: V, lowest: V) -> V {
         let c = V.exponential
