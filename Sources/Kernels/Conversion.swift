@@ -1,7 +1,7 @@
 import CKernels
 
 /// Between the caller's arrays, any type and alignment, and the lanes that compute: whole vectors, the last one by way of a
-/// small buffer so that not a byte beside the array is touched.
+/// small buffer so that not a byte beside the array is touched; what is read stands before zeros.
 protocol Convertible {
     associatedtype V: Lanes
     /// Bytes of one element.

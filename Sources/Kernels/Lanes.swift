@@ -117,13 +117,10 @@ extension Lanes {
         }
     }
 
-    /// One value for what an array's last vector has past the end.
-    @inline(__always) static func pad(_ array: UnsafeMutablePointer<Scalar>, _ count: Int, with value: Scalar) {
-        var i = count
-        while i & (Self.count &- 1) != 0 {
-            array[i] = value
-            i &+= 1
-        }
+    /// Zeros for what an array's last vector has past the end.
+    @inline(__always) static func pad(_ array: UnsafeMutablePointer<Scalar>, _ count: Int) {
+        let rest = count & (Self.count &- 1), last = array + (count &- rest)
+        if rest != 0 { Self(loading: last, first: rest).store(to: last) }
     }
 }
 

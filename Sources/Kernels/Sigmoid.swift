@@ -74,7 +74,6 @@ struct Sigmoid<V: Lanes> {
             return UnsafeMutableRawPointer(mutating: source).assumingMemoryBound(to: V.Scalar.self)
         }
         V.read(args.score_dtype, source, count, into: scratch.scores)
-        V.pad(scratch.scores, count, with: 0)
         return scratch.scores
     }
 }

@@ -19,7 +19,7 @@ struct SignedWeights<V: Lanes> {
         if plan.pointee.ignores { applyLive() }
         if plan.pointee.weightless != 0 { boundWeightless() }
         // Whole vectors: what stands past the end weighs nothing.
-        V.pad(scratch.weights, count, with: 0)
+        V.pad(scratch.weights, count)
     }
 
     /// Signs of 1 become the weights of their classes.
