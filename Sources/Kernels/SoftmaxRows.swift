@@ -111,7 +111,7 @@ struct SoftmaxRows<V: Lanes> {
 
     // MARK: - First pass
 
-    /// The scores of a block; those of another type are converted where the block's exponentials will stand.
+    /// The scores of a block, where they lie or converted.
     @inline(__always) private func scores(_ part: Part, _ offset: Int, _ count: Int) -> UnsafePointer<V.Scalar> {
         let dtype = plan.pointee.args.score_dtype
         let source = plan.pointee.args.scores.unsafelyUnwrapped + (part.element &+ offset) &* size(of: dtype)
@@ -156,13 +156,6 @@ struct SoftmaxRows<V: Lanes> {
         samples.chunkTop[r] = sums.top.largest
     }
 
-    @inline(never) private func shifted(
-        _ part: Part, _ offset: Int, _ count: Int, _ reference: Reference<V>
-    ) -> UnsafePointer<V.Scalar> {
-        map(scores(part, offset, count), count, to: scratch.out, Shifted(reference: reference))
-        return UnsafePointer(scratch.out)
-    }
-
     @inline(never) private func largest(_ part: Part) -> V.Scalar {
         var maximum = V(-Double.infinity)
         forEachBlock(part) { offset, count in
@@ -179,6 +172,13 @@ struct SoftmaxRows<V: Lanes> {
             }
         }
         return maximum.largest
+    }
+
+    @inline(never) private func shifted(
+        _ part: Part, _ offset: Int, _ count: Int, _ reference: Reference<V>
+    ) -> UnsafePointer<V.Scalar> {
+        map(scores(part, offset, count), count, to: scratch.out, Shifted(reference: reference))
+        return UnsafePointer(scratch.out)
     }
 
     @inline(never) private func exponentiate(_ part: Part, _ offset: Int, _ count: Int, _ reference: Reference<V>) {

@@ -1,0 +1,98 @@
+import CKernels
+
+/// What fills `Samples` before the first pass and empties it after the last.
+struct SampleStage<V: Lanes> {
+    let plan: Plan
+    let scratch: SoftmaxScratch<V>
+    let first: Int
+    let count: Int
+
+    private var samples: Samples { scratch.samples }
+
+    /// Labels, weights and the targets' scores; the rest of the last vector stands idle.
+    func begin() {
+        let args = plan.pointee.args
+        let targets = TargetReader(plan)
+        for i in 0..<count {
+            let label = targets.label(first &+ i)
+            let isMasked = args.ignore_mask.map { $0[first &+ i] != 0 } ?? false
+            set(i, label: label, isLive: !isMasked && label != args.ignore_index)
+        }
+        // Idle lanes compute on harmless numbers.
+        var i = count
+        while i & 15 != 0 {
+            set(idle: i)
+            i &+= 1
+        }
+    }
+
+    private func set(_ i: Int, label: Int64, isLive: Bool) {
+        let args = plan.pointee.args
+        let local = label &- (args.shard_total > 0 ? args.shard_offset : 0)
+        let isHere = isLive && local >= 0 && local < args.classes
+        samples.label[i] = isHere ? Double(local) : -1
+        samples.live[i] = isLive ? 1 : 0
+        // Step one of a sharded softmax does not know what is ignored.
+        let isPresent = args.shard_total > 0 ? label >= 0 && label < args.shard_total : isLive
+        samples.present[i] = isPresent ? 1 : 0
+        samples.weight[i] = isLive ? plan.pointee.labelWeight(Int(label)) * plan.pointee.weight(first &+ i) : 0
+        samples.gamma[i] = isLive ? args.gammas.map { $0[Int(label)] } ?? args.gamma : 0
+        samples.target[i] = -Double.infinity  // the first pass over the scores puts in what is here
+    }
+
+    private func set(idle i: Int) {
+        samples.label[i] = -1
+        samples.live[i] = 0
+        samples.present[i] = 1
+        samples.weight[i] = 0
+        samples.gamma[i] = 0
+        samples.target[i] = 0
+        samples.chunkShift[i] = 0
+        samples.chunkSteps[i] = 0
+        samples.chunkRest[i] = 1
+        samples.chunkTop[i] = 0
+    }
+
+    /// The term, and what belongs to samples rather than classes.  Adds the losses to `sums` by the samples' place in their
+    /// range, so that the tile's width does not matter.
+    @inline(never) func finish(from begin: Int, _ sums: inout SIMD8<Double>) {
+        let args = plan.pointee.args
+        if args.shard_total > 0 { mergeShards() }
+        SoftmaxTerm(plan: plan, samples: samples, count: count, isShort: args.score_dtype != FOCAL_DTYPE_F64).run()
+        if let upstream = args.upstream { multiply(upstream) }
+        if args.reduced_loss != nil { Reduction.add(samples.loss, count, at: first &- begin, to: &sums) }
+        if let loss = args.loss { write(samples.loss, loss) }
+        if let logSum = args.log_sum_exp { write(samples.logSum, logSum) }
+    }
+
+    private func write(_ column: UnsafeMutablePointer<Double>, _ output: UnsafeMutableRawPointer) {
+        let dtype = plan.pointee.outDtype
+        for i in 0..<count { scratch.row[i] = V.Scalar(column[i]) }
+        V.write(scratch.row, count, dtype, to: output + first &* size(of: dtype))
+    }
+
+    private func multiply(_ upstream: UnsafeRawPointer) {
+        let dtype = plan.pointee.outDtype
+        V.read(dtype, upstream + first &* size(of: dtype), count, into: scratch.row)
+        for i in 0..<count {
+            samples.gradFactor[i] *= Double(scratch.row[i])
+            samples.gradTarget[i] *= Double(scratch.row[i])
+        }
+    }
+
+    /// Step two of a sharded softmax: the sums are those of all shards, relative to the larger of maximum and target and in
+    /// the form of every mass, so that this shard's exponentials scale to it exactly.
+    private func mergeShards() {
+        let args = plan.pointee.args
+        for i in 0..<count {
+            let largest = args.shard_max.unsafelyUnwrapped[first &+ i]
+            samples.target[i] = args.shard_target.unsafelyUnwrapped[first &+ i]
+            let top = samples.target[i] > largest ? samples.target[i] : largest
+            let reference = Reference(maximum: Doubles(top))
+            let mass = Mass(
+                shift: reference.shift, steps: reference.steps, rest: Doubles.zero, top: Doubles.zero)
+            let sum = args.shard_sum.unsafelyUnwrapped[first &+ i] * mass.exponential(Doubles(largest)).v[0]
+            samples.setMass(i, shift: mass.shift.v[0], steps: mass.steps.v[0], rest: sum, top: 0)
+        }
+    }
+}
