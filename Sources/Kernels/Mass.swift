@@ -39,8 +39,8 @@ struct Mass {
             rest: fa.times(a.rest, plus: fb * b.rest) + Doubles.select(isLess, ta, tb), top: Doubles.select(isLess, tb, ta))
     }
 
-    /// What turns this mass's numbers into `other`'s, whose reference is no smaller (or by less than a step, where the other
-    /// is that of all shards).
+    /// What turns this mass's numbers into `other`'s, whose reference is no smaller (or by a step, where the other is that of all
+    /// shards: a maximum near a whole binade may round to either in the lanes' format).
     @inline(never) func scale(to other: Mass) -> Doubles {
         let sameShift = shift == other.shift
         let power = Mass.powerOfTwo(steps - other.steps)
@@ -49,10 +49,10 @@ struct Mass {
         return Doubles.select(sameShift, power, Doubles.exp(minus: below).hi * Doubles(0x1.5bf0a8b145769p1))
     }
 
-    /// 2^n for an integer n <= 0, 0 below the normal range; 1 for n > 0, where it is not used.
+    /// 2^n for an integer n <= 1, 0 below the normal range; 2 for larger ones, where it is not used.
     @_transparent static func powerOfTwo(_ n: Doubles) -> Doubles {
         let c = Doubles.exponential
-        return Doubles.power(n.atMost(Doubles.zero).atLeast(Doubles(-c.bias)) + Doubles(c.magic))
+        return Doubles.power(n.atMost(Doubles.one).atLeast(Doubles(-c.bias)) + Doubles(c.magic))
     }
 
     /// e^z relative to this reference, z no larger than it (or equal to an infinite one).
