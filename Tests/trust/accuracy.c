@@ -10,18 +10,29 @@
 #include <float.h>
 #include <quadmath.h>
 
-/* Comparing takes longer than computing: let the compiler use what the CPU has. */
+#include "suite.h"
+#include "truth.h"
+
+/* Let gcc use what the CPU has, glibc's vector functions (libmvec, which comes with -lm) among it: the reference would take
+ * several times longer than the library.  Named by feature, for `arch=haswell` is taken on Intel's Haswell alone. */
 #if defined(__x86_64__)
-#define WIDE __attribute__((target_clones("arch=haswell", "default")))
+#define WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
+__attribute__((simd("notinbranch"))) double exp(double);
+#if __GLIBC_PREREQ(2, 35)
+__attribute__((simd("notinbranch"))) double log1p(double);
+#endif
 #else
 #define WIDE
 #endif
 
-#include "suite.h"
-#include "truth.h"
+/* e^-700 is far beneath FLT_MIN; what is smaller, and half of all floats give, would take libmvec's slow way. */
+static inline double exp32(double x)
+{
+    return exp(x > -700 ? x : -700);
+}
 
 #define REAL double
-#define EXP exp
+#define EXP exp32
 #define LOG1P log1p
 #define NAME(x) f64_##x
 #include "scalar.h"
@@ -39,7 +50,7 @@ static const struct config {
     {1.5, .3, 1},  {.1, -1, 0},   {.25, -1, 0},  {.75, -1, 0},  {1.25, -1, 0}, {1.75, -1, 0}, {2.2, -1, 0}, {2.5, -1, 0},
     {3.5, -1, 0},  {4, -1, 0},    {4.5, -1, 0},  {6, -1, 0},    {7.5, -1, 0}, {10, -1, 0},
 };
-enum { CONFIGS = sizeof configs / sizeof configs[0], BATCH = 4096, OUTPUTS = 3 };
+enum { CONFIGS = sizeof configs / sizeof configs[0], BATCH = 1024, OUTPUTS = 3 };
 static const char *const output_names[OUTPUTS] = {"loss", "grad", "hess"};
 
 /* The header's: 8 FLT_EPSILON are 16 units of 2^-24; the baseline has no FMA; a weight (alpha) adds one. */
@@ -129,85 +140,108 @@ static void set_args(focal_args *a, const struct config *c, int64_t n, const voi
 static const char *isas[SUITE_ISAS];
 static int isa_count;
 
-/* What one configuration and target must give over a batch, and the unit of each error. */
-static double wanted32[OUTPUTS][BATCH], unit32[OUTPUTS][BATCH], least32[OUTPUTS][BATCH];
+/* The reference over a batch: what does not depend on gamma; what a configuration must give with target 1; 1 over the unit
+ * of each error.  An array for each, all of a batch: loops of known length over them vectorise. */
+static double p32[BATCH], q32[BATCH], loss32[BATCH], log_q32[BATCH];
+static double wanted32[OUTPUTS][BATCH], per_unit32[OUTPUTS][BATCH];
 
-WIDE static void want32(const struct f64_term *terms, const struct f64_shared *shared, int n, const struct config *c,
-                        int target)
+WIDE static void share32(const float *u)
 {
-    double weight = weight_of(c, target), sign = target ? 1 : -1;
-    for (int i = 0; i < n; i++) {
-        wanted32[0][i] = weight * terms[i].value;
-        wanted32[1][i] = sign * weight * terms[i].first;
-        wanted32[2][i] = weight * terms[i].second;
-        unit32[0][i] = ulp32(wanted32[0][i]);
-        unit32[1][i] = ulp32(wanted32[1][i]);
-        unit32[2][i] = weight * terms[i].terms * 0x1p-24;
-        for (int o = 0; o < OUTPUTS; o++)
-            least32[o][i] = least_of(c, o, FLT_MIN, shared[i].loss);
+    for (int i = 0; i < BATCH; i++) {
+        struct f64_shared s = f64_shared_of(u[i]);
+        p32[i] = s.p;
+        q32[i] = s.q;
+        loss32[i] = s.loss;
+        log_q32[i] = s.log_q;
     }
 }
 
-/* The largest error of one output over a batch; infinity where a result is NaN or infinite. */
-WIDE static double most32(const float *got, const double *wanted, const double *unit, const double *least, int n)
+WIDE static void want32(double gamma, double weight)
 {
-    double most = 0;
-    for (int i = 0; i < n; i++) {
-        double error = fabs(got[i] - wanted[i]), ratio = error < INFINITY ? error / unit[i] : INFINITY;
-        ratio = error <= least[i] ? 0 : ratio;
-        most = ratio > most ? ratio : most;
-    }
-    return most;
-}
-
-static void compare32(const float *u, int n, int target, float got[OUTPUTS][BATCH], struct worst *found)
-{
-    for (int o = 0; o < OUTPUTS; o++) {
-        double most = most32(got[o], wanted32[o], unit32[o], least32[o], n);
-        for (int i = 0; i < n && most > found[o].error; i++) /* a new maximum: where? */
-            if (most32(&got[o][i], &wanted32[o][i], &unit32[o][i], &least32[o][i], 1) == most) {
-                wrong_class += most == INFINITY;
-                found[o] = (struct worst){most, u[i], unit32[o][i], got[o][i], wanted32[o][i], target};
-            }
+    for (int i = 0; i < BATCH; i++) {
+        struct f64_shared s = {p32[i], q32[i], loss32[i], log_q32[i]};
+        struct f64_term t = f64_term_of(&s, gamma);
+        wanted32[0][i] = weight * t.value;
+        wanted32[1][i] = weight * t.first;
+        wanted32[2][i] = weight * t.second;
+        per_unit32[0][i] = 1 / ulp32(wanted32[0][i]);
+        per_unit32[1][i] = 1 / ulp32(wanted32[1][i]);
+        per_unit32[2][i] = 1 / (weight * t.terms * 0x1p-24);
     }
 }
 
-/* Every configuration, target and ISA over these margins u: scores are u with target 1 and -u with target 0. */
-static void batch32(const float *u, int n)
+/* An error of one output in its unit; 0 where it is always allowed, NaN or infinity where a result is. */
+static inline double error32(const struct config *c, int output, const float *got, int i)
 {
-    static struct f64_shared shared[BATCH];
-    static struct f64_term terms[BATCH];
-    static float scores[2][BATCH], targets[2][BATCH], got[OUTPUTS][BATCH], before[OUTPUTS][BATCH];
-    void *outputs[OUTPUTS] = {got[0], got[1], got[2]};
-    for (int i = 0; i < n; i++) {
-        shared[i] = f64_shared_of(u[i]);
+    double error = fabs(got[i] - wanted32[output][i]);
+    return error <= least_of(c, output, FLT_MIN, loss32[i]) ? 0 : error * per_unit32[output][i];
+}
+
+/* The largest over a batch; infinity for NaN.  As bits, which order as the sizes do, NaN above all: of these gcc
+ * vectorises the maximum. */
+WIDE static double most32(const struct config *c, int output, const float *got)
+{
+    int64_t most = 0;
+    for (int i = 0; i < BATCH; i++) {
+        union {
+            double value;
+            int64_t bits;
+        } error = {error32(c, output, got, i)};
+        most = error.bits > most ? error.bits : most;
+    }
+    double value;
+    memcpy(&value, &most, sizeof value);
+    return value <= DBL_MAX ? value : INFINITY;
+}
+
+static struct worst find32(const struct config *c, int output, const float *got, double most, const float *u, int target)
+{
+    int i = 0;
+    while (i < BATCH - 1 && error32(c, output, got, i) < most) /* NaN too ends it */
+        i++;
+    double sign = output == 1 && !target ? -1 : 1;
+    return (struct worst){most, u[i], 1 / per_unit32[output][i], sign * got[i], sign * wanted32[output][i], target};
+}
+
+/* Every configuration, target and ISA over these margins u: scores are u with target 1 and -u with target 0, whose gradient
+ * is compared with its sign changed.  What has the bits of the other target or of the ISA before need not be compared. */
+static void batch32(const float *u)
+{
+    static float scores[2][BATCH], targets[2][BATCH], got[2][SUITE_ISAS][OUTPUTS][BATCH];
+    double most[SUITE_ISAS][OUTPUTS];
+    share32(u);
+    for (int i = 0; i < BATCH; i++) {
         scores[1][i] = u[i];
         scores[0][i] = -u[i];
         targets[1][i] = 1;
     }
-    for (int c = 0; c < CONFIGS; c++) {
-        for (int i = 0; i < n; i++)
-            terms[i] = f64_term_of(&shared[i], configs[c].gamma);
-        for (int target = 0; target < 2; target++) {
-            struct worst found[OUTPUTS]; /* in this batch, by the ISA before too where the bits are the same */
-            want32(terms, shared, n, &configs[c], target);
+    for (int c = 0; c < CONFIGS; c++)
+        for (int target = 1; target >= 0; target--) {
+            int same_truth = target == 0 && configs[c].alpha < 0;
+            if (!same_truth)
+                want32(configs[c].gamma, weight_of(&configs[c], target));
             for (int isa = 0; isa < isa_count; isa++) {
+                float (*out)[BATCH] = got[target][isa];
                 focal_args a;
-                set_args(&a, &configs[c], n, scores[target], targets[target], FOCAL_DTYPE_F32, outputs);
+                set_args(&a, &configs[c], BATCH, scores[target], targets[target], FOCAL_DTYPE_F32,
+                         (void *[]){out[0], out[1], out[2]});
                 focal_set_isa(isas[isa]);
                 CHECK_OK(focal_sigmoid(&a));
-                if (isa == 0 || memcmp(got, before, sizeof got)) {
-                    memset(found, 0, sizeof found);
-                    compare32(u, n, target, got, found);
-                }
+                for (int i = 0; i < BATCH && !target; i++)
+                    out[1][i] = -out[1][i];
+                if (same_truth && !memcmp(out, got[1][isa], sizeof got[1][isa]))
+                    continue;
+                if (isa > 0 && !memcmp(out, got[target][isa - 1], sizeof got[target][isa]))
+                    memcpy(most[isa], most[isa - 1], sizeof most[isa]);
+                else
+                    for (int o = 0; o < OUTPUTS; o++)
+                        most[isa][o] = most32(&configs[c], o, out[o]);
                 for (int o = 0; o < OUTPUTS; o++)
-                    if (found[o].error > worst32[isa][c][o].error)
-                        worst32[isa][c][o] = found[o];
-                memcpy(before, got, sizeof got);
+                    if (most[isa][o] > worst32[isa][c][o].error)
+                        worst32[isa][c][o] = find32(&configs[c], o, out[o], most[isa][o], u, target);
             }
         }
-    }
-    points += n;
+    points += BATCH;
 }
 
 static void report(const char *dtype, struct worst table[SUITE_ISAS][CONFIGS][OUTPUTS])
@@ -250,6 +284,12 @@ static float float_of(uint32_t bits)
     return x;
 }
 
+/* A batch is always whole. */
+static void fill32(float *u, int n)
+{
+    memset(u + n, 0, (size_t)(BATCH - n) * sizeof *u);
+}
+
 /* Feeds the finite floats whose bits are first, first + step, ... below end. */
 static void sweep(uint64_t first, uint64_t end, uint64_t step)
 {
@@ -262,18 +302,18 @@ static void sweep(uint64_t first, uint64_t end, uint64_t step)
             continue;
         u[n++] = x;
         if (n == BATCH) {
-            batch32(u, n);
+            batch32(u);
             n = 0;
         }
-        if (bits - reported > (end - first) / 20) {
+        if (suite_chunks == 1 && bits - reported > (end - first) / 20) {
             reported = bits;
             fprintf(stderr, "progress %.0f%%\n", 100.0 * (double)(bits - first) / (double)(end - first));
         }
     }
-    for (int i = n; i < BATCH; i++) /* the last batch is filled up: outputs are compared whole */
-        u[i] = 0;
-    if (n)
-        batch32(u, BATCH);
+    if (n) {
+        fill32(u, n);
+        batch32(u);
+    }
 }
 
 /* Of 2^32 logits: this chunk's (--long), or a stride over all of them and a finer one where the work is:
@@ -351,30 +391,29 @@ static void f64(void)
 /* The double reference against the definition in MPFR, in ULP of f32: what the f32 figures can be wrong by. */
 static void reference(void)
 {
+    static float u[BATCH];
     uint64_t state = 7;
     double most = 0;
     char where[64] = "";
     mpfr_t out;
+    enum { POINTS = 150 };
     truth_start();
     mpfr_init2(out, TRUTH_BITS);
-    for (int i = 0; i < 150; i++) {
-        double u = (float)(i % 3 ? (2 * random_unit(&state) - 1) * 100 : ldexp(random_normal(&state), -(i % 30)));
-        struct f64_shared shared = f64_shared_of(u);
-        for (int c = 0; c < CONFIGS; c++) {
-            struct f64_term t = f64_term_of(&shared, configs[c].gamma);
-            double got[OUTPUTS] = {t.value, t.first, t.second};
+    for (int i = 0; i < POINTS; i++)
+        u[i] = (float)(i % 3 ? (2 * random_unit(&state) - 1) * 100 : ldexp(random_normal(&state), -(i % 30)));
+    fill32(u, POINTS);
+    share32(u);
+    for (int c = 0; c < CONFIGS; c++) {
+        want32(configs[c].gamma, 1);
+        for (int i = 0; i < POINTS; i++)
             for (int o = 0; o < OUTPUTS; o++) {
-                truth_derivative(out, u, configs[c].gamma, o);
-                double wanted = mpfr_get_d(out, MPFR_RNDN);
-                double unit = o == 2 ? t.terms * 0x1p-24 : ulp32(wanted);
-                if (fabs(wanted) < FLT_MIN)
-                    continue;
-                if (fabs(got[o] - wanted) / unit > most) {
-                    most = fabs(got[o] - wanted) / unit;
-                    snprintf(where, sizeof where, "u=%.17g gamma=%g %s", u, configs[c].gamma, output_names[o]);
+                truth_derivative(out, u[i], configs[c].gamma, o);
+                double wanted = mpfr_get_d(out, MPFR_RNDN), error = fabs(wanted32[o][i] - wanted) * per_unit32[o][i];
+                if (fabs(wanted) >= FLT_MIN && !(error <= most)) {
+                    most = error;
+                    snprintf(where, sizeof where, "u=%.17g gamma=%g %s", u[i], configs[c].gamma, output_names[o]);
                 }
             }
-        }
     }
     figure_max("reference.ulp32", most, where);
     CHECK(most < 1e-5, "the reference is %.3g ULP from the definition at %s", most, where);

@@ -10,7 +10,7 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 work=$root/build/trust/corpus/$target
 mkdir -p "$work" "$root/Tests/fuzz/corpus/$target"
 cd "$root/build/trust" || exit 1
-log=$root/build/trust/log/fuzz-$target.log
+log=$root/build/trust/log/fuzz-$target${4:+-$4}.log    # a chunk's own: several may run at once, over one corpus
 ASAN_OPTIONS=detect_leaks=1 ./fuzz/"$target" -max_total_time="$seconds" -max_len=200 -timeout=20 -print_final_stats=1 \
     -artifact_prefix="$root/build/trust/crash-$target-" "$work" "$root/Tests/fuzz/corpus/$target" >"$log" 2>&1
 status=$?

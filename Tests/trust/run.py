@@ -2,6 +2,7 @@
 
     run.py short                 every promise of the short tier (a few minutes)
     run.py long                  the long tier; stop it at will, the next run goes on where it was
+    run.py --jobs 2 long A1      on two cores, not on all that the process may use
     run.py short A2 C1           these promises only
     run.py --record ...          also keep the figures in figures.json and write Tests/PROMISES.md from them
     run.py --page                write Tests/PROMISES.md from figures.json and run nothing
@@ -12,6 +13,7 @@ build/trust/state/.  Exit status: 0 if everything that ran held.
 """
 
 import argparse
+import contextlib
 import datetime
 import fnmatch
 import hashlib
@@ -105,8 +107,11 @@ class Outcome:
             self.figures[key] = {"merge": merge, "value": value, "where": where}
 
 
-def run_once(promise, tier, chunk, chunks, log):
-    """One command; returns (exit status, output).  Its standard error is progress and goes through."""
+def run_once(promise, tier, chunk, chunks):
+    """One command; returns (its start, exit status, output), nothing where the run is to end.  In the long tier its
+    standard error is progress and goes through."""
+    if STOPPED.is_set():
+        return None
     command = promise["run"].format(bin=BUILD / "bin", trust=BUILD, root=ROOT, here=HERE, python=ROOT / ".venv/bin/python")
     words = shlex.split(command)
     if tier == "long":
@@ -114,6 +119,8 @@ def run_once(promise, tier, chunk, chunks, log):
         if chunks > 1:
             words += ["--chunk", str(chunk), "--chunks", str(chunks)]
     limit = promise.get("seconds", 900) if tier == "short" else None
+    name = f"{promise['id']} chunk {chunk + 1} of {chunks}" if chunks > 1 else promise["id"]
+    SINCE[name] = start = time.time()
     with subprocess.Popen(words, cwd=ROOT, env=environment(promise), stdout=subprocess.PIPE, text=True, errors="replace",
                           stderr=None if tier == "long" else subprocess.STDOUT, start_new_session=True) as process:
         RUNNING.add(process)
@@ -126,8 +133,8 @@ def run_once(promise, tier, chunk, chunks, log):
             late = f"\nFAIL not done after {limit} s\n"
         finally:
             RUNNING.discard(process)
-    log.write(output + late)
-    return process.returncode, output + late
+            del SINCE[name]
+    return None if STOPPED.is_set() else (start, process.returncode, output + late)
 
 
 # The commands that run now, each the leader of its own session, and whether the run is to end.
@@ -138,7 +145,8 @@ def stop(*_):
     """On SIGINT or SIGTERM: ends the commands; what was finished is kept, and the next run goes on from there."""
     STOPPED.set()
     for process in list(RUNNING):
-        os.killpg(process.pid, signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
 
 
 def say_what_runs(every):
@@ -168,21 +176,24 @@ class State:
         self.path.write_text(json.dumps({"tested": self.tested, "next": following, "figures": figures}))
 
 
-def run_promise(promise, tier):
-    """Runs one promise, chunk after chunk in the long tier; returns its Outcome and the seconds it took."""
-    started = time.time()
+def run_promise(promise, tier, pool):
+    """Runs one promise, in the long tier all of its chunks, when the pool comes to them; returns its Outcome and the
+    seconds it took.  Chunks are recorded in their order: the next run begins with the first that is missing."""
     chunks = promise.get("chunks", 1) if tier == "long" else 1
     state = State(promise) if tier == "long" else None
     first = state.next if state else 0
     outcome = Outcome(state.figures if state else None)
+    before, began, seconds = counted(promise, outcome)[1], None, 0
     with open(BUILD / "log" / f"{promise['id']}.{tier}.log", "a" if first else "w") as log:
-        for chunk in range(first, chunks):
-            name = f"{promise['id']} chunk {chunk + 1} of {chunks}" if chunks > 1 else promise["id"]
-            SINCE[name] = time.time()
-            status, output = run_once(promise, tier, chunk, chunks, log)
-            del SINCE[name]
-            if STOPPED.is_set():
+        runs = [pool.submit(run_once, promise, tier, chunk, chunks) for chunk in range(first, chunks)]
+        for chunk, run in enumerate(runs, first):
+            result = run.result()
+            if result is None:
                 break
+            start, status, output = result
+            began = began or start
+            seconds = time.time() - began
+            log.write(output)
             outcome.read(output)
             if status != 0:
                 outcome.held = False
@@ -191,8 +202,22 @@ def run_promise(promise, tier):
             if state:
                 state.keep(chunk + 1, outcome.figures)
                 if chunks > 1:
-                    print(f"    {promise['id']} chunk {chunk + 1} of {chunks}, {time.time() - started:.0f} s", flush=True)
-    return outcome, time.time() - started
+                    name, value = counted(promise, outcome)
+                    rate = f" {(value - before) / seconds:,.0f} {name}/s," if name else ""
+                    left = datetime.timedelta(seconds=round(seconds / (chunk + 1 - first) * (chunks - chunk - 1)))
+                    print(f"    {promise['id']} chunk {chunk + 1} of {chunks}, {seconds:.0f} s,{rate} {left} left", flush=True)
+        for run in runs:
+            run.cancel()
+    return outcome, seconds
+
+
+def counted(promise, outcome):
+    """The first figure of the page that is a sum, by which the pace is told: its name and value so far."""
+    for name, key in promise.get("figures", {}).items():
+        figure = outcome.figures.get(key, {}) if isinstance(key, str) else {}
+        if figure.get("merge") == "sum":
+            return name, figure["value"]
+    return "", 0
 
 
 def print_tail(promise, output):
@@ -304,8 +329,8 @@ class Book:
         self.options, self.total, self.unbuilt = options, total, unbuilt
         self.results, self.failed, self.lock = {}, [], threading.Lock()
 
-    def keep(self, promise):
-        """Runs one promise, says how it went, writes it down; not where the run is to end."""
+    def keep(self, promise, pool):
+        """Runs one promise in that pool, says how it went, writes it down; not where the run is to end."""
         tier = self.options.tier
         if STOPPED.is_set():
             return
@@ -314,7 +339,7 @@ class Book:
             outcome.held = False
             print(f"    {promise['id']} cannot be built", flush=True)
         else:
-            outcome, seconds = run_promise(promise, tier)
+            outcome, seconds = run_promise(promise, tier, pool)
         if STOPPED.is_set():
             return
         known = promise.get("known")
@@ -339,12 +364,15 @@ def main():
     parser.add_argument("tier", nargs="?", choices=("short", "long"), default="short")
     parser.add_argument("ids", nargs="*", help="promises, by id or pattern (A*); all of the tier if none")
     parser.add_argument("--record", action="store_true", help="keep the figures and write the page")
-    parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="promises at once (2)")
+    parser.add_argument("--jobs", type=int, help="commands at once: promises, and chunks of one in the long tier "
+                                                 "(long: the CPUs that the process may use; short: 2 of them)")
     parser.add_argument("--page", action="store_true", help="write the page, run nothing")
     options = parser.parse_intermixed_args()
     if options.page:
         write_page()
         return 0
+    cpus = len(os.sched_getaffinity(0))
+    options.jobs = options.jobs or (cpus if options.tier == "long" else min(2, cpus))
     for folder in ("log", "state"):
         (BUILD / folder).mkdir(parents=True, exist_ok=True)
     chosen = [promise for promise in load_promises()
@@ -361,10 +389,11 @@ def main():
     threading.Thread(target=say_what_runs, args=(30,), daemon=True).start()
     book = Book(options, len(chosen), unbuilt)
     alone = [promise for promise in chosen if promise.get("alone")]
-    with ThreadPoolExecutor(options.jobs) as pool:
-        list(pool.map(book.keep, [promise for promise in chosen if promise not in alone]))
-    for promise in alone:
-        book.keep(promise)
+    with ThreadPoolExecutor(options.jobs) as pool, ThreadPoolExecutor(len(chosen)) as waiting:
+        list(waiting.map(lambda promise: book.keep(promise, pool), [one for one in chosen if one not in alone]))
+    with ThreadPoolExecutor(1) as pool:
+        for promise in alone:
+            book.keep(promise, pool)
     if STOPPED.is_set():
         print(f"stopped; {len(book.results)} of {len(chosen)} done.  The same command goes on from here.")
         return 130
