@@ -40,6 +40,8 @@ struct Margin<V: Lanes> {
     }
 
     @_transparent var loss: V { log1p.hi - u.atMost(V.zero) }
+    /// isSharp: with what the logarithm lost in rounding.
+    @_transparent func loss(isSharp: Bool) -> V { isSharp ? loss + log1p.lo : loss }
     /// For products with p, which is 0 long before the bound matters.
     @_transparent var finiteLoss: V { loss.atMost(V(1024.0)) }
 

@@ -34,6 +34,7 @@ enum GammaZero: Modulator {
 }
 
 enum GammaHalf: Modulator {
+    @_transparent static var isSharp: Bool { true }
     @_transparent static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> V {
         let root = squareRoot(m.q)
         return root.hi + root.lo

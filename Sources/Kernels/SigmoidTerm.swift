@@ -67,7 +67,7 @@ struct SigmoidTerm<V: Lanes>: ModulatorWork {
                 (curvature * hessScale).store(to: hess + i)
             }
             if loss != nil || sums != nil {
-                let value = w.magnitude * m.loss
+                let value = w.magnitude * m.loss(isSharp: M.isSharp)
                 if let loss { value.store(to: loss + i) }
                 if sums != nil { value.accumulate(into: &sum) }
             }

@@ -93,7 +93,7 @@ struct SoftmaxTerm {
         let rest = samples.mass(i).rest
         (-scaled).store(to: samples.gradTarget + i)
         (term.share * scaled).store(to: samples.gradFactor + i)
-        Doubles.select(a == Doubles.zero, Doubles.zero, a * (w * margin.loss)).store(to: samples.loss + i)
+        Doubles.select(a == Doubles.zero, Doubles.zero, a * (w * margin.loss(isSharp: true))).store(to: samples.loss + i)
         (Doubles.one / term.total).store(to: samples.probability + i)
         margin.p.store(to: samples.probabilityTarget + i)
         if args.log_sum_exp != nil {
