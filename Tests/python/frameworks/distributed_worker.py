@@ -1,4 +1,4 @@
-"""One process of test_torch_distributed.py, one of two: trains on its part of a batch, writes what it got."""
+"""One process of test_torch_distributed.py, started by torchrun: trains on its part of a batch, writes what it got."""
 
 import os
 import sys
@@ -27,9 +27,9 @@ def loss_of(z, y, t, positives, samples):
     return focal + losses.softmax_focal_loss(z, t, divisor=samples)
 
 
-def main(rank, world, folder):
-    rank, world = int(rank), int(world)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=world)
+def main(path):
+    dist.init_process_group("gloo")
+    rank, world = dist.get_rank(), dist.get_world_size()
     x, y, t = (part[:25] if rank == 0 else part[25:] for part in batch())  # unequal parts
     network = torch.nn.parallel.DistributedDataParallel(model())
     counts = torch.stack([y.sum(), torch.tensor(float(len(t)), dtype=y.dtype)])
@@ -41,11 +41,11 @@ def main(rank, world, folder):
     total = loss.detach() / world
     dist.all_reduce(total)
     if rank == 0:
-        torch.save({"loss": total, "grads": [p.grad for p in network.module.parameters()]}, f"{folder}/result.pt")
+        torch.save({"loss": total, "grads": [p.grad for p in network.module.parameters()]}, path)
     dist.barrier()
     dist.destroy_process_group()
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(sys.argv[1])
     os._exit(0)  # past the interpreter's winding down, in which torch's own threads aborted one run in a dozen
