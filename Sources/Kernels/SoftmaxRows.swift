@@ -111,13 +111,14 @@ struct SoftmaxRows<V: Lanes> {
 
     // MARK: - First pass
 
-    /// The scores of a block, where they lie or converted.
-    @inline(__always) private func scores(_ part: Part, _ offset: Int, _ count: Int) -> UnsafePointer<V.Scalar> {
+    /// The scores of a block, where they lie or converted: once, where the tile has room for them.
+    @inline(__always) private func scores(_ part: Part, _ offset: Int, _ count: Int, again: Bool) -> UnsafePointer<V.Scalar> {
         let dtype = plan.pointee.args.score_dtype
         let source = plan.pointee.args.scores.unsafelyUnwrapped + (part.element &+ offset) &* size(of: dtype)
         if readsLanes { return UnsafePointer(source.assumingMemoryBound(to: V.Scalar.self)) }
-        V.read(dtype, source, count, into: scratch.out)
-        return UnsafePointer(scratch.out)
+        let place = keep == .tile ? exponentials(part, offset) : scratch.out
+        if !again || keep != .tile { V.read(dtype, source, count, into: place) }
+        return UnsafePointer(place)
     }
 
     @inline(__always) private func exponentials(_ part: Part, _ offset: Int) -> Array {
@@ -159,7 +160,7 @@ struct SoftmaxRows<V: Lanes> {
     @inline(never) private func largest(_ part: Part) -> V.Scalar {
         var maximum = V(-Double.infinity)
         forEachBlock(part) { offset, count in
-            let z = scores(part, offset, count)
+            let z = scores(part, offset, count, again: false)
             var i = 0
             while i &+ V.count <= count {
                 let z = V(loading: z + i)
@@ -177,12 +178,12 @@ struct SoftmaxRows<V: Lanes> {
     @inline(never) private func shifted(
         _ part: Part, _ offset: Int, _ count: Int, _ reference: Reference<V>
     ) -> UnsafePointer<V.Scalar> {
-        map(scores(part, offset, count), count, to: scratch.out, Shifted(reference: reference))
+        map(scores(part, offset, count, again: true), count, to: scratch.out, Shifted(reference: reference))
         return UnsafePointer(scratch.out)
     }
 
     @inline(never) private func exponentiate(_ part: Part, _ offset: Int, _ count: Int, _ reference: Reference<V>) {
-        let z = reference.isFar ? shifted(part, offset, count, reference) : scores(part, offset, count)
+        let z = reference.isFar ? shifted(part, offset, count, reference) : scores(part, offset, count, again: true)
         map(z, count, to: exponentials(part, offset), Near(reference: reference))
     }
 
