@@ -20,6 +20,11 @@ enum Exponential {
         var reach: Double { 16 - smallest }
     }
 
+    /// Binades by which what exponentials stand relative to lies below the largest.  At the bottom of the format each loses less
+    /// than 2^-20 of the smallest normal number, a million classes less than one of it together; and a factor that is subnormal,
+    /// times an exponential of up to 2^21, still loses but an eighth.
+    @_transparent static var headroom: Double { 20 }
+
     /// The steps nearest to x, `magic` included, and what is left of x.
     @_transparent static func reduce<V: Lanes>(_ x: V) -> (steps: V, exact: V, r: V) {
         let c = V.exponential

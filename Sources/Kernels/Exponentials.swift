@@ -1,4 +1,4 @@
-/// What a sample's exponentials stand relative to: the shift and the binades of their maximum.
+/// What a sample's exponentials stand relative to: the shift and the binades of their maximum, less the headroom.
 struct Reference<V: Lanes> {
     let shift: V
     /// Binades, a whole number.
@@ -10,7 +10,7 @@ struct Reference<V: Lanes> {
     @inline(__always) init(maximum: V) {
         let shift = V.select(V(V.exponential.farthest) < maximum.magnitude, maximum, V.zero)
         let x = V.select(maximum == shift, V.zero, maximum - shift)
-        self.init(shift: shift, steps: Exponential.binades(x))
+        self.init(shift: shift, steps: Exponential.binades(x) - V(Exponential.headroom))
     }
 
     @inline(__always) init(shift: V, steps: V) {

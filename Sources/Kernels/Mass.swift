@@ -17,8 +17,12 @@ struct Mass {
     /// The sum without the addition's error, which a power of it would multiply.
     @_transparent var exactSum: Pair<Doubles> { Pair.sum(top, rest) }
 
-    /// log of the reference.
-    @_transparent var reference: Doubles { steps.times(Doubles(0x1.62e42fefa39efp-1), plus: shift) }
+    /// log of the reference without its headroom, which would cost logarithms their digits: that of the largest's binade.
+    @_transparent var reference: Doubles { binade.times(Doubles(0x1.62e42fefa39efp-1), plus: shift) }
+    @_transparent private var binade: Doubles { steps + Doubles(Exponential.headroom) }
+
+    /// log of a sum, less `reference`.
+    @_transparent static func log(_ sum: Doubles) -> Doubles { Logarithm.natural(sum * Doubles(0x1p-20)) }
 
     /// The sum of two, relative to the larger reference.  A difference of steps scales exactly.
     @inline(never) static func + (a: Mass, b: Mass) -> Mass {
@@ -76,9 +80,9 @@ struct Mass {
         return Pair(power.hi * scale, power.hi.times(lost, plus: power.lo) * scale)
     }
 
-    /// z less the log of the reference.
+    /// z less `reference`.
     @_transparent func distance(_ z: Doubles) -> Doubles {
         let x = Doubles.select(z == shift, Doubles.zero, z - shift)
-        return steps.times(Doubles(-0x1.3de6af278ece6p-42), plus: steps.times(Doubles(-0x1.62e42fefa3p-1), plus: x))
+        return binade.times(Doubles(-0x1.3de6af278ece6p-42), plus: binade.times(Doubles(-0x1.62e42fefa3p-1), plus: x))
     }
 }

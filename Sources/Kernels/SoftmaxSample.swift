@@ -44,7 +44,7 @@ struct SoftmaxSample {
         return scalar(dtype, plan.pointee.args.scores.unsafelyUnwrapped + element(klass) &* size(of: dtype))
     }
 
-    var logSum: Double { (mass.reference + Logarithm.natural(Doubles(total))).v[0] }
+    var logSum: Double { (mass.reference + Mass.log(Doubles(total))).v[0] }
 
     /// The sum of exponentials relative to the maximum.
     var sumFromMaximum: Double { total / mass.exponential(Doubles(maximum)).v[0] }
@@ -72,7 +72,7 @@ struct SoftmaxSample {
         let e = mass.exponential(z)
         let sum = Doubles(total)
         var p = e / sum, q = Doubles.one - p
-        var loss = Logarithm.natural(sum) - mass.distance(z)
+        var loss = Mass.log(sum) - mass.distance(z)
         if top >= klass && top < klass &+ count {
             let i = top &- klass
             let ratio = Doubles(rest) / Doubles(e.v[i])

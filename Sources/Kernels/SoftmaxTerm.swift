@@ -97,7 +97,7 @@ struct SoftmaxTerm {
         (Doubles.one / term.total).store(to: samples.probability + i)
         margin.p.store(to: samples.probabilityTarget + i)
         if args.log_sum_exp != nil {
-            (samples.mass(i).reference + Logarithm.natural(term.total)).store(to: samples.logSum + i)
+            (samples.mass(i).reference + Mass.log(term.total)).store(to: samples.logSum + i)
         }
         guard args.hess != nil else { return }
         let scale = a * Doubles(plan.pointee.scale * args.hessian_scale)
@@ -127,7 +127,7 @@ extension Margin where V == Doubles {
         var size = Pair.sum(-log.hi, -(log.lo + e.lo / e.hi))
         let isFar = e.hi < Doubles(0x1p-900)
         if Doubles.any(isFar) {
-            let farther = Doubles.select(isWrong, Logarithm.natural(others.hi) - distance, Doubles(1e4))
+            let farther = Doubles.select(isWrong, Mass.log(others.hi) - distance, Doubles(1e4))
             size = Pair.select(isFar, Pair(farther, Doubles.zero), size)
         }
         let sum = Pair.sum(target.hi, others.hi)

@@ -50,6 +50,24 @@ def test_accuracy(dtype, classes, gamma, isa):
         held("focal_softmax", given, EVERYTHING, expected, f"softmax hard, hessian {hessian}")
 
 
+@pytest.mark.parametrize("classes", (60, 300))
+@pytest.mark.parametrize("gamma", (0.0, 2.0))
+@pytest.mark.parametrize("dtype", (points.FLOAT32, points.FLOAT64), ids=str)
+def test_many_classes_near_the_least_number(dtype, gamma, classes, isa):
+    """What each of them loses where exponentials end adds up to less than the smallest normal number."""
+    edge = np.log(float(np.finfo(dtype).tiny))
+    below = np.linspace(edge - 4, edge + 4, 24)
+    scores = np.repeat(below[:, None], classes, axis=1) + np.linspace(-0.4, 0.4, classes)
+    scores[:, 7] = 0
+    scores = (scores + np.linspace(-1, 1, len(below))[:, None]).astype(dtype)
+    labels = np.where(np.arange(len(below)) % 2, 7, 20)
+    given = dict(
+        outer=len(below), classes=classes, scores=scores, targets=labels, target_kind=LABELS, gamma=gamma
+    )
+    outputs = (*OUTPUTS, "probabilities")
+    held("focal_softmax", given, outputs, truth("focal_softmax", given, outputs), "softmax, many near the least")
+
+
 SPECIAL = (
     (1e4, -1e4, 0, 1), (-1e4, -1e4, 1e4, 1e4), (3e38, -3e38, 0, 1), (5, 5, 5, 5), (-1e4, -1e4, -1e4, -1e4),
     (0, -0.0, 1e-45, -1e-45), (88, -88, 104, -104), (103.97, 0, 0, 0), (0, 103.97, 17, 17), (1e-8, 0, -1e-8, 1),
