@@ -24,6 +24,8 @@ enum Exponential {
     /// than 2^-20 of the smallest normal number, a million classes less than one of it together; and a factor that is subnormal,
     /// times an exponential of up to 2^21, still loses but an eighth.
     @_transparent static var headroom: Double { 20 }
+    /// 2^-headroom
+    @_transparent static var underHeadroom: Double { 0x1p-20 }
 
     /// The steps nearest to x, `magic` included, and what is left of x.
     @_transparent static func reduce<V: Lanes>(_ x: V) -> (steps: V, exact: V, r: V) {

@@ -22,7 +22,7 @@ struct Mass {
     @_transparent private var binade: Doubles { steps + Doubles(Exponential.headroom) }
 
     /// log of a sum, less `reference`.
-    @_transparent static func log(_ sum: Doubles) -> Doubles { Logarithm.natural(sum * Doubles(0x1p-20)) }
+    @_transparent static func log(_ sum: Doubles) -> Doubles { Logarithm.natural(sum * Doubles(Exponential.underHeadroom)) }
 
     /// The sum of two, relative to the larger reference.  A difference of steps scales exactly.
     @inline(never) static func + (a: Mass, b: Mass) -> Mass {
@@ -61,10 +61,8 @@ struct Mass {
 
     /// e^z relative to this reference, z no larger than it (or equal to an infinite one).
     @inline(__always) func exponential(_ z: Doubles) -> Doubles {
-        let c = Doubles.exponential
-        let x = Doubles.select(z == shift, Doubles.zero, z - shift)
-        let top = steps * Doubles(0x1.62e42fefa39efp-1)
-        return Exponential.relative(x, to: steps, lowest: top - Doubles(c.reach))
+        let reference = Reference(shift: shift, steps: steps)
+        return reference.near(reference.shifted(z))
     }
 
     /// The same as hi + lo, relative error near that of the polynomial: for the one class of a sample whose error a power

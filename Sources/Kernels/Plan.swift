@@ -31,6 +31,9 @@ extension focal_plan {
     }
 
     @inline(__always) var isLabels: Bool { args.target_kind == FOCAL_TARGETS_LABELS }
+    /// Whether a unit of the mask (a sample, or an element of dense sigmoid targets) is left out by it.
+    @inline(__always) func isMasked(_ unit: Int) -> Bool { args.ignore_mask.map { $0[unit] != 0 } ?? false }
+    @inline(__always) func isIgnored(_ sample: Int, label: Int64) -> Bool { isMasked(sample) || label == args.ignore_index }
     @inline(__always) var ignores: Bool { args.ignore_index != focal_label_none || args.ignore_mask != nil }
     @inline(__always) var isDenseSoftmax: Bool { softmax != 0 && !isLabels }
     /// One label of a one-vs-rest problem stands for a score in every column.

@@ -11,12 +11,10 @@ struct SampleStage<V: Lanes> {
 
     /// Labels, weights and the targets' scores; the rest of the last vector stands idle.
     func begin() {
-        let args = plan.pointee.args
         let targets = TargetReader(plan)
         for i in 0..<count {
             let label = targets.label(first &+ i)
-            let isMasked = args.ignore_mask.map { $0[first &+ i] != 0 } ?? false
-            set(i, label: label, isLive: !isMasked && label != args.ignore_index)
+            set(i, label: label, isLive: !plan.pointee.isIgnored(first &+ i, label: label))
         }
         // Idle lanes compute on harmless numbers.
         var i = count

@@ -60,9 +60,9 @@ struct SignedWeights<V: Lanes> {
         let targets = TargetReader(plan)
         let args = plan.pointee.args
         func set(_ i: Int, _ unit: Int, _ matches: Bool) {
-            let isMasked = args.ignore_mask.map { $0[unit] != 0 } ?? false
-            scratch.live[i] = isMasked || matches ? 0 : 1
-            if isMasked || matches {
+            let isIgnored = matches || plan.pointee.isMasked(unit)
+            scratch.live[i] = isIgnored ? 0 : 1
+            if isIgnored {
                 scratch.weights[i] = 0
                 scratch.scores[i] = 0
             }

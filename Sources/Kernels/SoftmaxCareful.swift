@@ -55,8 +55,7 @@ struct SoftmaxLoss {
         sample = SoftmaxSample(plan, index)
         let labels = plan.pointee.isLabels
         let given = labels ? targets.label(index) : 0
-        let isMasked = args.ignore_mask.map { $0[index] != 0 } ?? false
-        isLive = !isMasked && !(labels && given == args.ignore_index)
+        isLive = !(labels ? plan.pointee.isIgnored(index, label: given) : plan.pointee.isMasked(index))
         label = isLive ? Int(given) : 0
         factor = plan.pointee.weight(index) * (labels && isLive ? plan.pointee.classWeight(label) : 1)
         gamma = labels && args.gammas != nil ? args.gammas[label] : args.gamma

@@ -15,12 +15,10 @@ struct SoftmaxHessian {
     }
 
     private func run() {
-        let args = plan.pointee.args
         let targets = TargetReader(plan)
         for index in begin..<end {
             let label = targets.label(index)
-            let isMasked = args.ignore_mask.map { $0[index] != 0 } ?? false
-            let isLive = !isMasked && label != args.ignore_index
+            let isLive = !plan.pointee.isIgnored(index, label: label)
             block(SoftmaxSample(plan, index), isLive ? Int(label) : 0, isLive: isLive)
         }
     }

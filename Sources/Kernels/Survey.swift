@@ -58,7 +58,7 @@ struct Survey: TargetWork {
     @inline(__always) private func count<T: Target>(_: T.Type, _ unit: Int, _ survey: inout focal_survey) {
         let args = plan.pointee.args
         let targets = args.targets.unsafelyUnwrapped
-        if let mask = args.ignore_mask, mask[unit] != 0 { return }
+        if plan.pointee.isMasked(unit) { return }
         if plan.pointee.isDenseSoftmax { return countSoftmax(T.self, unit, &survey) }
         let stored = T.at(targets, unit)
         let ignored = args.ignore_index

@@ -146,6 +146,14 @@ static void ignoring_refuses(void)
     CHECK(grad[0] == 7 && grad[2] == 7, "wrote on an error");
 }
 
+static void gradient_of(focal_args *a, const void *labels, int32_t dtype, float *grad)
+{
+    a->targets = labels;
+    a->target_dtype = dtype;
+    a->grad = grad;
+    CHECK_OK(focal_sigmoid(a));
+}
+
 /* Labels in bytes over more classes than a byte can name: the columns beyond have no positive. */
 static void more_classes_than_labels(void)
 {
@@ -161,23 +169,14 @@ static void more_classes_than_labels(void)
     a.classes = CLASSES;
     a.scores = z;
     a.target_kind = FOCAL_TARGETS_LABELS;
-    a.targets = words;
-    a.target_dtype = FOCAL_DTYPE_I32;
-    a.grad = grad[0];
-    CHECK_OK(focal_sigmoid(&a));
-    a.targets = bytes;
-    a.target_dtype = FOCAL_DTYPE_U8;
-    a.grad = grad[1];
-    CHECK_OK(focal_sigmoid(&a));
+    gradient_of(&a, words, FOCAL_DTYPE_I32, grad[0]);
+    gradient_of(&a, bytes, FOCAL_DTYPE_U8, grad[1]);
     CHECK(!memcmp(grad[0], grad[1], sizeof grad[0]), "labels in bytes give another gradient");
     /* Class by class, so that whole runs of targets are compared with one class. */
     a.outer = 1;
     a.inner = N;
-    CHECK_OK(focal_sigmoid(&a));
-    a.targets = words;
-    a.target_dtype = FOCAL_DTYPE_I32;
-    a.grad = grad[0];
-    CHECK_OK(focal_sigmoid(&a));
+    gradient_of(&a, words, FOCAL_DTYPE_I32, grad[0]);
+    gradient_of(&a, bytes, FOCAL_DTYPE_U8, grad[1]);
     CHECK(!memcmp(grad[0], grad[1], sizeof grad[0]), "labels in bytes give another gradient, class by class");
 }
 
