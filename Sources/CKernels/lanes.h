@@ -36,6 +36,9 @@
     FOCAL_INLINE focal_##name focal_union_##name(focal_##name a, focal_##name b) {                                            \
         return (focal_##name)((focal_mask_##name)a | (focal_mask_##name)b);                                                   \
     }                                                                                                                         \
+    FOCAL_INLINE focal_##name focal_intersection_##name(focal_##name a, focal_##name b) {                                     \
+        return (focal_##name)((focal_mask_##name)a & (focal_mask_##name)b);                                                   \
+    }                                                                                                                         \
     FOCAL_INLINE focal_##name focal_root_##name(focal_##name a) { return __builtin_elementwise_sqrt(a); }                     \
     FOCAL_INLINE focal_mask_##name focal_less_##name(focal_##name a, focal_##name b) { return a < b; }                        \
     FOCAL_INLINE focal_mask_##name focal_equal_##name(focal_##name a, focal_##name b) { return a == b; }                      \
@@ -68,15 +71,24 @@ FOCAL_LANES(doubles, double, int64_t, uint64_t, FOCAL_DOUBLES, 52, 1023)
 
 /* The first n lanes (all, if n is larger, and none if negative), for the end of an array: not a byte behind it is touched.  Loaded
  * ones stand before zeros. */
-#define FOCAL_FIRST(name, scalar, integer, half, suffix)                                                                      \
-    FOCAL_INLINE focal_mask_##name focal_first_##name(ptrdiff_t n) {                                                          \
-        static const integer order[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};                              \
-        focal_mask_##name index;                                                                                              \
-        __builtin_memcpy(&index, order, sizeof index);                                                                        \
-        return index < (focal_mask_##name)(integer)n;                                                                         \
-    }                                                                                                                         \
-    FOCAL_FIRST_MOVES(name, scalar, half, suffix)
 #if defined(__AVX__)
+typedef FOCAL_VECTOR(float, 16) focal_vector_words;
+/* The first n words.  AVX's masked stores take longer than pieces, of which an array's last vectors always need the same. */
+FOCAL_INLINE void focal_store_first_words(float *p, focal_vector_words x, ptrdiff_t n) {
+#if defined(__AVX512F__)
+    __builtin_ia32_storeups512_mask(p, x, n < 0 ? 0 : n < 16 ? (uint16_t)((1 << n) - 1) : 0xFFFF);
+#else
+    if (n >= 16) __builtin_memcpy(p, &x, sizeof x);
+    if (n <= 0 || n >= 16) return;
+    FOCAL_VECTOR(float, 8) eight = x.lo;
+    if (n & 8) __builtin_memcpy(p, &eight, sizeof eight), eight = x.hi, p += 8;
+    FOCAL_VECTOR(float, 4) four = eight.lo;
+    if (n & 4) __builtin_memcpy(p, &four, sizeof four), four = eight.hi, p += 4;
+    FOCAL_VECTOR(float, 2) two = four.lo;
+    if (n & 2) __builtin_memcpy(p, &two, sizeof two), two = four.hi, p += 2;
+    if (n & 1) *p = two.x;
+#endif
+}
 #define FOCAL_FIRST_MOVES(name, scalar, half, suffix)                                                                         \
     FOCAL_INLINE focal_##name focal_load_first_##name(const scalar *p, ptrdiff_t n) {                                         \
         focal_mask_##name mask = focal_first_##name(n);                                                                       \
@@ -86,9 +98,7 @@ FOCAL_LANES(doubles, double, int64_t, uint64_t, FOCAL_DOUBLES, 52, 1023)
         return x;                                                                                                             \
     }                                                                                                                         \
     FOCAL_INLINE void focal_store_first_##name(scalar *p, focal_##name x, ptrdiff_t n) {                                      \
-        focal_mask_##name mask = focal_first_##name(n);                                                                       \
-        __builtin_ia32_maskstore##suffix##256((half *)p, mask.lo, x.lo);                                                      \
-        __builtin_ia32_maskstore##suffix##256((half *)p + 1, mask.hi, x.hi);                                                  \
+        focal_store_first_words((float *)p, (focal_vector_words)x, n * (ptrdiff_t)(sizeof *p / 4));                           \
     }
 #else
 #define FOCAL_FIRST_MOVES(name, scalar, half, suffix)                                                                         \
@@ -101,6 +111,14 @@ FOCAL_LANES(doubles, double, int64_t, uint64_t, FOCAL_DOUBLES, 52, 1023)
         for (int i = 0; i < n && i < (int)(sizeof x / sizeof *p); i++) p[i] = x[i];                                           \
     }
 #endif
+#define FOCAL_FIRST(name, scalar, integer, half, suffix)                                                                      \
+    FOCAL_INLINE focal_mask_##name focal_first_##name(ptrdiff_t n) {                                                          \
+        static const integer order[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};                              \
+        focal_mask_##name index;                                                                                              \
+        __builtin_memcpy(&index, order, sizeof index);                                                                        \
+        return index < (focal_mask_##name)(integer)n;                                                                         \
+    }                                                                                                                         \
+    FOCAL_FIRST_MOVES(name, scalar, half, suffix)
 typedef FOCAL_VECTOR(float, 8) focal_half_floats;
 typedef FOCAL_VECTOR(double, 4) focal_half_doubles;
 FOCAL_FIRST(floats, float, int32_t, focal_half_floats, ps)
@@ -290,6 +308,9 @@ FOCAL_INLINE double focal_largest_doubles(focal_doubles x) { return focal_fold_d
     }
 FOCAL_TRANSPOSE(floats, float)
 FOCAL_TRANSPOSE(doubles, double)
+
+/* A hint, of any address. */
+FOCAL_INLINE void focal_prefetch(const void *p) { __builtin_prefetch(p); }
 
 FOCAL_INLINE void focal_copy(void *target, const void *source, ptrdiff_t bytes) {
     __builtin_memcpy(target, source, (size_t)bytes);

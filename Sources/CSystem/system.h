@@ -4,6 +4,7 @@
 
 /* Compiled with -D_GNU_SOURCE (Package.swift): sched_getaffinity, pthread_atfork. */
 #include "../../include/focalloss.h"
+#include "../CKernels/kernels.h"
 #include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
@@ -44,8 +45,8 @@ static inline int32_t focal_print_double(char *message, int32_t length, double v
 
 /* ---- Memory on the stack ---------------------------------------------------------------------------------------- */
 
-/* Enough for a kernel's scratch and a call's partial sums, and for a caller with a 64-KiB stack. */
-#define FOCAL_FRAME 40448
+/* A kernel's scratch and a call's partial sums: a caller with a 64-KiB stack has room for it. */
+#define FOCAL_FRAME (FOCAL_SCRATCH + 4096)
 
 /* Not inlined: the frame exists only while body runs in it. */
 static __attribute__((noinline)) void focal_with_frame(void (*body)(void *context, void *frame), void *context) {

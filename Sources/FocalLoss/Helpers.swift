@@ -126,7 +126,7 @@ public func focal_softmax_posterior(
 }
 
 enum Helpers {
-    static func bad(_ name: StaticString, _ value: Double) -> Int32 {
+    @inline(never) static func bad(_ name: StaticString, _ value: Double) -> Int32 {
         Failure(FOCAL_ERROR_VALUE, "\(name) is \(value), outside its range").status
     }
 
@@ -136,8 +136,8 @@ enum Helpers {
     }
 
     // Of libm only log1p and expm1, which every glibc has under its first version.
-    static func log(_ x: Double) -> Double { Double(x.exponent) * 0.6931471805599453 + log1p(x.significand - 1) }
-    static func exponential(_ x: Double) -> Double { x < 0 ? 1 / (expm1(-x) + 1) : expm1(x) + 1 }
+    @inline(never) static func log(_ x: Double) -> Double { Double(x.exponent) * 0.6931471805599453 + log1p(x.significand - 1) }
+    @inline(never) static func exponential(_ x: Double) -> Double { x < 0 ? 1 / (expm1(-x) + 1) : expm1(x) + 1 }
 
     /// -f'(z) and -f'(-z): the pull of a positive and of a negative on the score.
     static func slopes(_ z: Double, _ gamma: Double, _ slopes: inout (Double, Double)) -> Int32 {

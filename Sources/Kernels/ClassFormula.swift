@@ -6,18 +6,6 @@ protocol ClassFormula {
     func value(_ class: V) -> V
 }
 
-/// A score relative to a large one.
-struct Shifted<V: Lanes>: ClassFormula {
-    let reference: Reference<V>
-    @inline(__always) func value(_ z: V) -> V { reference.shifted(z) }
-}
-
-/// Its exponential, from a score that is not large or no longer.
-struct Near<V: Lanes>: ClassFormula {
-    let reference: Reference<V>
-    @inline(__always) func value(_ z: V) -> V { reference.near(z) }
-}
-
 /// A gradient or a probability, from an exponential.
 struct Multiple<V: Lanes>: ClassFormula {
     let factor: V

@@ -26,5 +26,6 @@ struct Reference<V: Lanes> {
     @inline(__always) func near(_ z: V) -> V { Exponential.relative(z, to: origin, lowest: lowest) }
 
     /// Scores as `near` takes them where isFar holds.
-    @inline(__always) func shifted(_ z: V) -> V { V.select(z == shift, V.zero, z - shift) }
+    @inline(__always) func shifted(_ z: V) -> V { Reference.shifted(z, shift) }
+    @inline(__always) static func shifted(_ z: V, _ shift: V) -> V { V.select(z == shift, V.zero, z - shift) }
 }

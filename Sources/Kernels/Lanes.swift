@@ -33,8 +33,9 @@ protocol Lanes {
     func error(of product: Self, times b: Self) -> Self
 
     var magnitude: Self { get }
-    /// The bits of both: 0 where both are 0.
+    /// The bits of either, and those of both.
     func union(_ other: Self) -> Self
+    func intersection(_ other: Self) -> Self
     var squareRoot: Self { get }
     /// self with its sign changed where `other` is negative (its sign bit: -0.0 counts).
     func flippingSign(where other: Self) -> Self
@@ -176,6 +177,7 @@ struct Floats: Lanes {
 
     @_transparent var magnitude: Self { Self(focal_magnitude_floats(v)) }
     @_transparent func union(_ other: Self) -> Self { Self(focal_union_floats(v, other.v)) }
+    @_transparent func intersection(_ other: Self) -> Self { Self(focal_intersection_floats(v, other.v)) }
     @_transparent var squareRoot: Self { Self(focal_root_floats(v)) }
     @_transparent func flippingSign(where other: Self) -> Self { Self(focal_flip_floats(v, other.v)) }
     @_transparent var isNegative: Mask { focal_negative_floats(v) }
@@ -253,6 +255,7 @@ struct Doubles: Lanes {
 
     @_transparent var magnitude: Self { Self(focal_magnitude_doubles(v)) }
     @_transparent func union(_ other: Self) -> Self { Self(focal_union_doubles(v, other.v)) }
+    @_transparent func intersection(_ other: Self) -> Self { Self(focal_intersection_doubles(v, other.v)) }
     @_transparent var squareRoot: Self { Self(focal_root_doubles(v)) }
     @_transparent func flippingSign(where other: Self) -> Self { Self(focal_flip_doubles(v, other.v)) }
     @_transparent var isNegative: Mask { focal_negative_doubles(v) }

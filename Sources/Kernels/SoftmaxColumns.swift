@@ -137,8 +137,8 @@ struct SoftmaxColumns<V: Lanes> {
     // MARK: - First pass
 
     /// Reads a chunk's scores for its references, the maxima, and for the scores of its targets.
-    private func findReferences(_ chunk: Range<Int>, _ tile: Tile) -> Lines {
-        let samples = scratch.samples, peaks = scratch.row
+    @inline(never) private func findReferences(_ chunk: Range<Int>, _ tile: Tile) -> Lines {
+        let samples = scratch.samples, peaks = scratch.peaks
         var lines = Lines(base: UnsafePointer(scratch.tile), stride: stride)
         V.fill(peaks, stride, with: -V.Scalar.infinity)
         forEach(block, of: chunk) { block in
@@ -149,11 +149,7 @@ struct SoftmaxColumns<V: Lanes> {
                 if k >= 0 && k < block.count { samples.target[i] = Double(lines.base[k &* lines.stride &+ i]) }
             }
         }
-        for w in 0..<tile.vectors {
-            let reference = Reference(maximum: V(loading: peaks + w &* V.count))
-            reference.shift.widen(to: samples.chunkShift + w &* V.count)
-            reference.steps.widen(to: samples.chunkSteps + w &* V.count)
-        }
+        scratch.setReferences(tile.vectors)
         return lines
     }
 

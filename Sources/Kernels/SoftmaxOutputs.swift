@@ -49,9 +49,9 @@ struct SoftmaxWriter<V: Lanes> {
             var first = 0
             while first < count {
                 add(
-                    UnsafeRawPointer(target) + first &* size(of: dtype), min(SoftmaxScratch<V>.room, count &- first),
+                    UnsafeRawPointer(target) + first &* size(of: dtype), min(SoftmaxScratch<V>.capacity, count &- first),
                     to: values + first)
-                first &+= SoftmaxScratch<V>.room
+                first &+= SoftmaxScratch<V>.capacity
             }
         }
         V.write(values, count, dtype, to: target)

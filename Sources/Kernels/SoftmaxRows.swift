@@ -21,6 +21,7 @@ struct SoftmaxRows<V: Lanes> {
     let scratch: SoftmaxScratch<V>
     private let classes: Int
     private let chunk: Int
+    private let chunks: Int
     private let keep: Keep
     /// Rows at a time.
     private let height: Int
@@ -30,6 +31,7 @@ struct SoftmaxRows<V: Lanes> {
 
     static func run(_ plan: Plan, _ begin: Int, _ end: Int, _ memory: UnsafeMutableRawPointer) -> Double {
         let rows = SoftmaxRows(plan, SoftmaxScratch(memory))
+        rows.scratch.fillWindow()
         var sums = SIMD8<Double>()
         var first = begin
         while first < end {
@@ -46,13 +48,14 @@ struct SoftmaxRows<V: Lanes> {
         let args = plan.pointee.args
         classes = Int(args.classes)
         chunk = SoftmaxScratch<V>.chunk(of: classes)
+        chunks = (classes &+ chunk &- 1) / chunk
         readsLanes = args.score_dtype == V.dtype
         writesLanes = plan.pointee.outDtype == V.dtype
         let others = args.hess != nil || args.probabilities != nil
         let room = SoftmaxScratch<V>.vectors &* V.count
         if args.grad != nil && args.accumulate == 0 && !others && writesLanes {
             keep = .gradient
-            height = max(1, min(8, 16384 / classes))  // in the second cache
+            height = max(1, min(8, 8192 / classes))  // all of a tile in the second cache
         } else if classes <= room {
             keep = .tile
             height = min(8, room / classes)
@@ -62,14 +65,13 @@ struct SoftmaxRows<V: Lanes> {
         }
     }
 
-    private var chunks: Int { (classes &+ chunk &- 1) / chunk }
-
     private func tile(_ first: Int, _ count: Int, _ begin: Int, _ sums: inout SIMD8<Double>) {
         let stage = SampleStage(plan: plan, scratch: scratch, first: first, count: count)
         let samples = scratch.samples
         stage.begin()
         for c in 0..<chunks {
-            for r in 0..<count { addUp(Part(self, first, r, c), r, c) }
+            findReferences(first, count, c)
+            for r in 0..<count { addUp(Part(self, first, r, c), r) }
             samples.addChunk(count, isFirst: c == 0)
         }
         stage.finish(from: begin, &sums)
@@ -79,12 +81,9 @@ struct SoftmaxRows<V: Lanes> {
                 samples.chunkSteps[r] = scratch.steps[r &* chunks &+ c]
             }
             samples.scaleChunk(count, largest: Double(V.Scalar.greatestFiniteMagnitude))
-            for r in 0..<count {
-                let part = Part(self, first, r, c)
-                write(.grad, part, r)
-                write(.hess, part, r)
-                write(.probabilities, part, r)
-            }
+            write(.grad, first, count, c)
+            write(.hess, first, count, c)
+            write(.probabilities, first, count, c)
         }
     }
 
@@ -125,41 +124,56 @@ struct SoftmaxRows<V: Lanes> {
         part.kept.map { $0 + offset } ?? scratch.tile
     }
 
-    @inline(__always) private func forEachBlock(_ part: Part, _ body: (Int, Int) -> Void) {
+    @inline(__always) private func forEach(_ length: Int, of part: Part, _ body: (Int, Int) -> Void) {
         var offset = 0
         while offset < part.count {
-            body(offset, min(SoftmaxScratch<V>.block, part.count &- offset))
-            offset &+= SoftmaxScratch<V>.block
+            body(offset, min(length, part.count &- offset))
+            offset &+= length
         }
     }
 
-    /// Finds a chunk's reference, makes its exponentials and adds them up beside the target's.
-    private func addUp(_ part: Part, _ r: Int, _ c: Int) {
-        let samples = scratch.samples
-        let reference = Reference(maximum: V(largest(part)))
-        if part.target >= 0 && part.target < part.count {
-            let dtype = plan.pointee.args.score_dtype
-            let score = plan.pointee.args.scores.unsafelyUnwrapped + (part.element &+ part.target) &* size(of: dtype)
-            samples.target[r] = scalar(dtype, score)
+    /// Reads the scores of a chunk of every row for its reference, the maximum, and for that of its target.
+    private func findReferences(_ first: Int, _ count: Int, _ c: Int) {
+        let samples = scratch.samples, peaks = scratch.peaks
+        let dtype = plan.pointee.args.score_dtype, scores = plan.pointee.args.scores.unsafelyUnwrapped
+        let vectors = (count &+ V.count &- 1) / V.count
+        V.fill(peaks, vectors &* V.count, with: 0)
+        for r in 0..<count {
+            let part = Part(self, first, r, c)
+            peaks[r] = largest(part)
+            if part.target >= 0 && part.target < part.count {
+                samples.target[r] = scalar(dtype, scores + (part.element &+ part.target) &* size(of: dtype))
+            }
         }
-        let place = r &* chunks &+ c
-        scratch.shifts[place] = Double(reference.shift.largest)
-        scratch.steps[place] = Double(reference.steps.largest)
-        samples.chunkShift[r] = scratch.shifts[place]
-        samples.chunkSteps[r] = scratch.steps[place]
-        var sums = Extremes<Doubles>()
-        forEachBlock(part) { offset, count in
-            exponentiate(part, offset, count, reference)
-            let block = sum(exponentials(part, offset), count, beside: part.target &- offset)
-            sums.add(rest: Doubles(Double(block.rest)), top: Doubles(Double(block.top)))
+        scratch.setReferences(vectors)
+        for r in 0..<count {
+            scratch.shifts[r &* chunks &+ c] = samples.chunkShift[r]
+            scratch.steps[r &* chunks &+ c] = samples.chunkSteps[r]
         }
-        samples.chunkRest[r] = sums.rest.largest
-        samples.chunkTop[r] = sums.top.largest
+    }
+
+    /// Makes a chunk's exponentials and adds them up beside the target's.
+    private func addUp(_ part: Part, _ r: Int) {
+        let samples = scratch.samples, block = SoftmaxScratch<V>.block
+        // What needs no room on its way goes many blocks at a time.
+        let isDirect = readsLanes && part.kept != nil && samples.chunkShift[r] == 0
+        var rest = 0.0, top = 0.0
+        forEach(isDirect ? SoftmaxScratch<V>.blocks &* block : block, of: part) { offset, count in
+            exponentiate(part, offset, count, r)
+            for b in 0..<(count &+ block &- 1) / block {
+                let sums = scratch.blockSums(b)
+                let folded = V.fold(rest: V(loading: sums), top: V(loading: sums + V.count))
+                rest += Double(folded.rest) + min(top, Double(folded.top))
+                top = max(top, Double(folded.top))
+            }
+        }
+        samples.chunkRest[r] = rest
+        samples.chunkTop[r] = top
     }
 
     @inline(never) private func largest(_ part: Part) -> V.Scalar {
         var maximum = V(-Double.infinity)
-        forEachBlock(part) { offset, count in
+        forEach(SoftmaxScratch<V>.block, of: part) { offset, count in
             let z = scores(part, offset, count, again: false)
             var i = 0
             while i &+ V.count <= count {
@@ -175,59 +189,50 @@ struct SoftmaxRows<V: Lanes> {
         return maximum.largest
     }
 
-    @inline(never) private func shifted(
-        _ part: Part, _ offset: Int, _ count: Int, _ reference: Reference<V>
-    ) -> UnsafePointer<V.Scalar> {
-        map(scores(part, offset, count, again: true), count, to: scratch.out, Shifted(reference: reference))
+    /// Scores far from 0, less the shift that their exponentials are relative to.
+    @inline(never) private func shifted(_ part: Part, _ offset: Int, _ count: Int, _ shift: V.Scalar) -> UnsafePointer<V.Scalar> {
+        let z = scores(part, offset, count, again: true)
+        var i = 0
+        while i < count {
+            Reference.shifted(V(loading: z + i, first: count &- i), V(shift)).store(to: scratch.out + i)
+            i &+= V.count
+        }
         return UnsafePointer(scratch.out)
     }
 
-    @inline(never) private func exponentiate(_ part: Part, _ offset: Int, _ count: Int, _ reference: Reference<V>) {
-        let z = reference.isFar ? shifted(part, offset, count, reference) : scores(part, offset, count, again: true)
-        map(z, count, to: exponentials(part, offset), Near(reference: reference))
-    }
-
-    /// The sum of a block's exponentials beside the target's: SoftmaxScratch.sums of them, where a vector has fewer lanes every
-    /// other vector has its own.
-    @inline(never) private func sum(_ e: Array, _ count: Int, beside target: Int) -> (rest: V.Scalar, top: V.Scalar) {
-        let isHere = target >= 0 && target < count
-        let saved = isHere ? e[target] : 0
-        if isHere { e[target] = 0 }
-        var even = Extremes<V>(), odd = Extremes<V>()
-        let isShort = V.count < SoftmaxScratch<V>.sums
-        let step = isShort ? 2 &* V.count : V.count
-        var i = 0
-        while i &+ step <= count {
-            even.add(top: V(loading: e + i))
-            if isShort { odd.add(top: V(loading: e + (i &+ V.count))) }
-            i &+= step
-        }
-        if i < count { even.add(top: V(loading: e + i, first: count &- i)) }
-        if isShort {
-            odd.add(top: V(loading: e + (i &+ V.count), first: count &- i &- V.count))
-            even.add(rest: odd.rest, top: odd.top)
-        }
-        if isHere { e[target] = saved }
-        return V.fold(rest: even.rest, top: even.top)
+    /// Makes exponentials relative to their chunk's reference, and the sums of their blocks.
+    @inline(never) private func exponentiate(_ part: Part, _ offset: Int, _ count: Int, _ r: Int) {
+        let samples = scratch.samples, shift = samples.chunkShift[r], steps = samples.chunkSteps[r]
+        let z = shift == 0 ? scores(part, offset, count, again: true) : shifted(part, offset, count, V.Scalar(shift))
+        let kernels = plan.pointee.kernels
+        let blocks = V.dtype == FOCAL_DTYPE_F64 ? kernels.double_blocks : kernels.float_blocks
+        blocks.unsafelyUnwrapped(
+            z, exponentials(part, offset), scratch.base, Int64(count), Int64(part.target &- offset),
+            Int64(readsLanes && keep == .gradient ? height &* classes : 0), shift, steps)
     }
 
     // MARK: - Second pass
 
-    @inline(never) private func write(_ output: SoftmaxOutput, _ part: Part, _ r: Int) {
-        let args = plan.pointee.args
-        guard let base = output.pointer(args) else { return }
+    /// One output of a chunk of every row.
+    @inline(never) private func write(_ output: SoftmaxOutput, _ first: Int, _ count: Int, _ c: Int) {
+        guard let base = output.pointer(plan.pointee.args) else { return }
         let writer = SoftmaxWriter(plan: plan, scratch: scratch)
-        if keep != .nowhere && writesLanes && !writer.adds(output) {
-            let values = base.assumingMemoryBound(to: V.Scalar.self) + part.element
-            fill(values, output, part.kept.unsafelyUnwrapped, part.count, part.target, r)
-            return
+        let isDirect = keep != .nowhere && writesLanes && !writer.adds(output)
+        for r in 0..<count {
+            let part = Part(self, first, r, c)
+            if isDirect {
+                let values = base.assumingMemoryBound(to: V.Scalar.self) + part.element
+                fill(values, output, part.kept.unsafelyUnwrapped, part.count, part.target, r)
+            } else {
+                writeBlocks(output, writer, part, r)
+            }
         }
-        let samples = scratch.samples
-        let reference = Reference(shift: V(samples.chunkShift[r]), steps: V(samples.chunkSteps[r]))
-        forEachBlock(part) { offset, count in
-            let e = exponentials(part, offset)
-            if keep == .nowhere { exponentiate(part, offset, count, reference) }
-            fill(scratch.row, output, e, count, part.target &- offset, r)
+    }
+
+    private func writeBlocks(_ output: SoftmaxOutput, _ writer: SoftmaxWriter<V>, _ part: Part, _ r: Int) {
+        forEach(SoftmaxScratch<V>.block, of: part) { offset, count in
+            if keep == .nowhere { exponentiate(part, offset, count, r) }
+            fill(scratch.row, output, exponentials(part, offset), count, part.target &- offset, r)
             writer.put(scratch.row, count, output, at: part.element &+ offset)
         }
     }
@@ -246,14 +251,24 @@ struct SoftmaxRows<V: Lanes> {
         if target >= 0 && target < count { values[target] = V.Scalar(output.target(samples)[r]) }
     }
 
+    /// One loop for all vectors, the last one too, which goes by way of the scratch: some formulas are long.
     @inline(__always) private func map<F: ClassFormula>(
-        _ from: UnsafePointer<V.Scalar>, _ count: Int, to: Array, _ formula: F
+        _ source: UnsafePointer<V.Scalar>, _ count: Int, to target: Array, _ formula: F
     ) where F.V == V {
+        let rest = count & (V.count &- 1)
+        var from = source, to = target, end = count &- rest
         var i = 0
-        while i &+ V.count <= count {
-            formula.value(V(loading: from + i)).store(to: to + i)
-            i &+= V.count
+        while true {
+            while i < end {
+                formula.value(V(loading: from + i)).store(to: to + i)
+                i &+= V.count
+            }
+            if i >= count { break }
+            V(loading: from + i, first: rest).store(to: scratch.room)
+            from = UnsafePointer(scratch.room - i)
+            to = scratch.room - i
+            end = count
         }
-        if i < count { formula.value(V(loading: from + i, first: count &- i)).store(to: to + i, first: count &- i) }
+        if rest > 0 { V(loading: scratch.room).store(to: target + (count &- rest), first: rest) }
     }
 }

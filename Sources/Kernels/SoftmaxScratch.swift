@@ -13,7 +13,7 @@ struct SoftmaxScratch<V: Lanes> {
     /// Classes whose exponentials have one reference, their maximum: no sample has more than `Samples.capacity` of them.
     static func chunk(of classes: Int) -> Int { max(2048, (classes / Samples.capacity / block &+ 1) &* block) }
 
-    private let base: UnsafeMutableRawPointer
+    let base: UnsafeMutableRawPointer
 
     init(_ memory: UnsafeMutableRawPointer) { base = memory }
 
@@ -28,8 +28,38 @@ struct SoftmaxScratch<V: Lanes> {
     var steps: UnsafeMutablePointer<Double> { shifts + Samples.capacity }
     /// Room for a row of values and for what the caller's array held.
     var row: Array { (base + 18432).assumingMemoryBound(to: V.Scalar.self) }
+    /// In the first pass: the largest score of each sample in a chunk, what its exponentials will stand relative to.
+    var peaks: Array { row }
+    @inline(never) func setReferences(_ vectors: Int) {
+        for w in 0..<vectors {
+            let i = w &* V.count
+            let reference = Reference(maximum: V(loading: peaks + i))
+            reference.shift.widen(to: samples.chunkShift + i)
+            reference.steps.widen(to: samples.chunkSteps + i)
+        }
+    }
+    /// Then: the running sums of some blocks, and behind each their largest.
+    static var blocks: Int { 16 }
+    func blockSums(_ index: Int) -> Array { row + index &* 2 &* V.count }
     /// Values that `old` has room for.
-    static var room: Int { 2048 / MemoryLayout<V.Scalar>.stride }
+    static var capacity: Int { 2048 / MemoryLayout<V.Scalar>.stride }
     var old: Array { (base + 20480).assumingMemoryBound(to: V.Scalar.self) }
     var samples: Samples { Samples(base: (base + 22528).assumingMemoryBound(to: Double.self)) }
+
+    /// For the last vectors of a block.
+    var room: Array { (base + 38720).assumingMemoryBound(to: V.Scalar.self) }
+
+    /// All bits of every lane but one: as many lanes before it as a block has, after it two vectors more.
+    private var ones: Array { (base + 36352).assumingMemoryBound(to: V.Scalar.self) }
+    func fillWindow() {
+        let length = (2 &* SoftmaxScratch<V>.block &+ 2 &* V.count &+ 2) &* MemoryLayout<V.Scalar>.stride / 8
+        let words = UnsafeMutableRawPointer(ones).assumingMemoryBound(to: UInt64.self)
+        for i in 0..<length { words[i] = .max }
+        ones[SoftmaxScratch<V>.block] = 0
+    }
+    /// What keeps the bits of a block's numbers but those of its target, where it has one.
+    @inline(__always) func window(beside target: Int) -> UnsafePointer<V.Scalar> {
+        let block = SoftmaxScratch<V>.block
+        return UnsafePointer(ones + (block &- (target >= 0 && target < block ? target : -1)))
+    }
 }

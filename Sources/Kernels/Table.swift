@@ -28,6 +28,21 @@ private func fill(_ table: UnsafeMutablePointer<focal_kernels>, _ isa: StaticStr
             plan.unsafelyUnwrapped, count, scores.unsafelyUnwrapped, scratch.unsafelyUnwrapped, loss, grad, hess, sums
         ).run()
     }
+    // The baseline's softmax is all in double; AVX-512 adds little to what is long in itself.
+    #if !ISA_X86_64
+        table.pointee.float_blocks = { scores, exponentials, scratch, count, target, ahead, shift, steps in
+            SoftmaxBlocks<Floats>(
+                scores.unsafelyUnwrapped, exponentials.unsafelyUnwrapped, scratch.unsafelyUnwrapped, count, target, ahead
+            ).run(shift: shift, steps: steps)
+        }
+    #endif
+    #if !ISA_X86_64_V4
+        table.pointee.double_blocks = { scores, exponentials, scratch, count, target, ahead, shift, steps in
+            SoftmaxBlocks<Doubles>(
+                scores.unsafelyUnwrapped, exponentials.unsafelyUnwrapped, scratch.unsafelyUnwrapped, count, target, ahead
+            ).run(shift: shift, steps: steps)
+        }
+    #endif
     // AVX-512 has nothing to add to these, and their bits are those of x86-64-v3.
     #if !ISA_X86_64_V4
         table.pointee.sigmoid = { plan, begin, end, scratch in
