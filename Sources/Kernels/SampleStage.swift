@@ -9,33 +9,48 @@ struct SampleStage<V: Lanes> {
 
     private var samples: Samples { scratch.samples }
 
-    /// Labels, weights and the targets' scores; the rest of the last vector stands idle.
+    /// Labels, and weights and gammas as of one class; the rest of the last vector stands idle.
     func begin() {
+        let args = plan.pointee.args
         let targets = TargetReader(plan)
         for i in 0..<count {
             let label = targets.label(first &+ i)
-            set(i, label: label, isLive: !plan.pointee.isIgnored(first &+ i, label: label))
+            samples.label[i] = plan.pointee.isIgnored(first &+ i, label: label) ? .nan : Double(label)
         }
+        let offset = Doubles(Double(args.shard_total > 0 ? args.shard_offset : 0)), classes = Doubles(Double(args.classes))
+        let weight = Doubles(args.alpha == FOCAL_ALPHA_OFF ? 1 : args.alpha), gamma = Doubles(args.gamma)
+        var i = 0
+        while i < count {
+            let label = Doubles(loading: samples.label + i), local = label - offset
+            let isLive = label == label, live = Doubles.select(isLive, Doubles.one, Doubles.zero)
+            let isHere = Doubles.and(Doubles.not(local < Doubles.zero), local < classes)
+            Doubles.select(isHere, local, Doubles(-1.0)).store(to: samples.label + i)
+            live.store(to: samples.live + i)
+            live.store(to: samples.present + i)
+            Doubles.select(isLive, weight, Doubles.zero).store(to: samples.weight + i)
+            Doubles.select(isLive, gamma, Doubles.zero).store(to: samples.gamma + i)
+            // The first pass over the scores puts in what is here.
+            Doubles(-Double.infinity).store(to: samples.target + i)
+            i &+= Doubles.count
+        }
+        let varies = args.alphas != nil || args.class_weights != nil || args.weights != nil || args.gammas != nil
+        if varies || args.shard_total > 0 { for i in 0..<count { refine(i, targets.label(first &+ i)) } }
         // Idle lanes compute on harmless numbers.
-        var i = count
+        i = count
         while i & 15 != 0 {
             set(idle: i)
             i &+= 1
         }
     }
 
-    private func set(_ i: Int, label: Int64, isLive: Bool) {
+    /// What depends on the sample's class or on the sample.
+    private func refine(_ i: Int, _ label: Int64) {
         let args = plan.pointee.args
-        let local = label &- (args.shard_total > 0 ? args.shard_offset : 0)
-        let isHere = isLive && local >= 0 && local < args.classes
-        samples.label[i] = isHere ? Double(local) : -1
-        samples.live[i] = isLive ? 1 : 0
         // Step one of a sharded softmax does not know what is ignored.
-        let isPresent = args.shard_total > 0 ? label >= 0 && label < args.shard_total : isLive
-        samples.present[i] = isPresent ? 1 : 0
-        samples.weight[i] = isLive ? plan.pointee.labelWeight(Int(label)) * plan.pointee.weight(first &+ i) : 0
-        samples.gamma[i] = isLive ? args.gammas.map { $0[Int(label)] } ?? args.gamma : 0
-        samples.target[i] = -Double.infinity  // the first pass over the scores puts in what is here
+        if args.shard_total > 0 { samples.present[i] = label >= 0 && label < args.shard_total ? 1 : 0 }
+        guard samples.live[i] != 0 else { return }
+        samples.weight[i] = plan.pointee.labelWeight(Int(label)) * plan.pointee.weight(first &+ i)
+        if let gammas = args.gammas { samples.gamma[i] = gammas[Int(label)] }
     }
 
     private func set(idle i: Int) {
