@@ -36,6 +36,8 @@ typedef struct focal_kernels {
     const char *isa;
     /* Check and count the targets of units [begin, end): elements (sigmoid, dense) or samples. */
     void (*survey)(const focal_plan *plan, int64_t begin, int64_t end, focal_survey *survey);
+    /* Whether any of `count` dense targets is neither 0 nor 1: the quick look before a close one. */
+    int32_t (*is_any_soft)(const focal_plan *plan, int64_t begin, int64_t count);
     /* Compute elements (sigmoid) or samples (softmax) [begin, end), with FOCAL_SCRATCH bytes aligned to 64; returns the sum
      * of their losses. */
     double (*sigmoid)(const focal_plan *plan, int64_t begin, int64_t end, void *scratch);

@@ -36,7 +36,7 @@ struct Survey: TargetWork {
         if plan.pointee.isLabels {
             for i in begin..<end { bad |= isValidLabel(T.label(T.at(targets, i))) ? 0 : 1 }
         } else {
-            if T.areHard(targets + begin &* T.size, end &- begin) { return }
+            if plan.pointee.kernels.is_any_soft(plan, Int64(begin), Int64(end &- begin)) == 0 { return }
             for i in begin..<end {
                 let stored = T.at(targets, i)
                 bad |= T.badness(stored)

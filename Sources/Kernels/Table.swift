@@ -45,6 +45,9 @@ private func fill(_ table: UnsafeMutablePointer<focal_kernels>, _ isa: StaticStr
     #endif
     // AVX-512 has nothing to add to these, and their bits are those of x86-64-v3.
     #if !ISA_X86_64_V4
+        table.pointee.is_any_soft = { plan, begin, count in
+            Softness.isAnySoft(plan.unsafelyUnwrapped, Int(begin), Int(count)) ? 1 : 0
+        }
         table.pointee.sigmoid = { plan, begin, end, scratch in
             let plan = plan.unsafelyUnwrapped, scratch = scratch.unsafelyUnwrapped
             return plan.pointee.args.score_dtype == FOCAL_DTYPE_F64
@@ -67,7 +70,7 @@ private func fill(_ table: UnsafeMutablePointer<focal_kernels>, _ isa: StaticStr
             return 0
         }
     #endif
-    // Reading is bound by memory, whatever the registers.
+    // But for the quick look a survey is bound by memory, whatever the registers.
     #if ISA_X86_64 || ISA_NEON
         table.pointee.survey = { plan, begin, end, survey in
             survey.unsafelyUnwrapped.pointee = Survey.run(plan.unsafelyUnwrapped, Int(begin), Int(end))

@@ -64,21 +64,24 @@ enum IntegerTarget<Stored: FixedWidthInteger>: Target {
     @inline(__always) static func isEqual(_ stored: Stored, _ number: Int64) -> Bool { label(stored) == number }
     @inline(__always) static func softness(_ stored: Stored) -> UInt32 { 0 }
     @inline(__always) static func badness(_ stored: Stored) -> UInt32 { stored & ~1 == 0 ? 0 : 1 }
+    /// Of all their bits together only the lowest is set.
     @inline(__always) static func areHard(_ targets: UnsafeRawPointer, _ count: Int) -> Bool {
-        var isSoft = Floats.not(Floats.zero == Floats.zero)
+        let step = Floats.count &* 4 / size
+        var bits = Floats.zero
         var i = 0
-        while i &+ Floats.count <= count {
-            let p = targets + i &* size
-            let isHard = Floats.or(Floats.match(dtype, p, 0), Floats.match(dtype, p, 1))
-            isSoft = Floats.or(isSoft, Floats.not(isHard))
-            i &+= Floats.count
+        while i &+ step <= count {
+            bits = bits.union(Floats(loading: (targets + i &* size).assumingMemoryBound(to: Float.self)))
+            i &+= step
         }
         var bad: UInt32 = 0
+        withUnsafeBytes(of: bits) { bits in
+            for j in 0..<step { bad |= badness(at(bits.baseAddress.unsafelyUnwrapped, j)) }
+        }
         while i < count {
             bad |= badness(at(targets, i))
             i &+= 1
         }
-        return bad == 0 && !Floats.any(isSoft)
+        return bad == 0
     }
 }
 
