@@ -1,13 +1,34 @@
 import CKernels
 
-/// Between the caller's arrays, any type and alignment, and the lanes that compute: whole vectors, the last one by way of a
-/// small buffer so that not a byte beside the array is touched; what is read stands before zeros.
+/// Between the caller's arrays, any type and alignment, and the lanes that compute: whole vectors, and of the last one not a
+/// byte beside the array; what is read stands before zeros.
 protocol Convertible {
     associatedtype V: Lanes
     /// Bytes of one element.
     static var size: Int { get }
     static func load(_ p: UnsafeRawPointer) -> V
     static func store(_ v: V, _ p: UnsafeMutableRawPointer)
+    static func load(_ p: UnsafeRawPointer, first count: Int) -> V
+    static func store(_ v: V, _ p: UnsafeMutableRawPointer, first count: Int)
+}
+
+extension Convertible {
+    /// By way of a small buffer.
+    @inline(__always) static func load(_ p: UnsafeRawPointer, first count: Int) -> V {
+        var buffer = SIMD16<Double>()
+        return withUnsafeMutableBytes(of: &buffer) { buffer in
+            focal_copy(buffer.baseAddress.unsafelyUnwrapped, p, count &* size)
+            return load(buffer.baseAddress.unsafelyUnwrapped)
+        }
+    }
+
+    @inline(__always) static func store(_ v: V, _ p: UnsafeMutableRawPointer, first count: Int) {
+        var buffer = SIMD16<Double>()
+        withUnsafeMutableBytes(of: &buffer) { buffer in
+            store(v, buffer.baseAddress.unsafelyUnwrapped)
+            focal_copy(p, buffer.baseAddress.unsafelyUnwrapped, count &* size)
+        }
+    }
 }
 
 enum Conversion {
@@ -20,14 +41,7 @@ enum Conversion {
             C.load(source + i &* C.size).store(to: array + i)
             i &+= C.V.count
         }
-        if whole < count {
-            var buffer = SIMD16<Double>()
-            withUnsafeMutableBytes(of: &buffer) { bytes in
-                let tail = bytes.baseAddress.unsafelyUnwrapped
-                focal_copy(tail, source + whole &* C.size, (count &- whole) &* C.size)
-                C.load(tail).store(to: array + whole)
-            }
-        }
+        if whole < count { C.load(source + whole &* C.size, first: count &- whole).store(to: array + whole) }
     }
 
     @inline(__always) static func write<C: Convertible>(
@@ -39,14 +53,7 @@ enum Conversion {
             C.store(C.V(loading: array + i), target + i &* C.size)
             i &+= C.V.count
         }
-        if whole < count {
-            var buffer = SIMD16<Double>()
-            withUnsafeMutableBytes(of: &buffer) { bytes in
-                let tail = bytes.baseAddress.unsafelyUnwrapped
-                C.store(C.V(loading: array + whole), tail)
-                focal_copy(target + whole &* C.size, tail, (count &- whole) &* C.size)
-            }
-        }
+        if whole < count { C.store(C.V(loading: array + whole), target + whole &* C.size, first: count &- whole) }
     }
 }
 
@@ -55,6 +62,12 @@ enum SingleFromF32: Convertible {
     @_transparent static func load(_ p: UnsafeRawPointer) -> Floats { Floats(loading: p.assumingMemoryBound(to: Float.self)) }
     @_transparent static func store(_ v: Floats, _ p: UnsafeMutableRawPointer) {
         v.store(to: p.assumingMemoryBound(to: Float.self))
+    }
+    @_transparent static func load(_ p: UnsafeRawPointer, first count: Int) -> Floats {
+        Floats(loading: p.assumingMemoryBound(to: Float.self), first: count)
+    }
+    @_transparent static func store(_ v: Floats, _ p: UnsafeMutableRawPointer, first count: Int) {
+        v.store(to: p.assumingMemoryBound(to: Float.self), first: count)
     }
 }
 
@@ -85,6 +98,12 @@ enum DoubleFromF64: Convertible {
     @_transparent static func load(_ p: UnsafeRawPointer) -> Doubles { Doubles(loading: p.assumingMemoryBound(to: Double.self)) }
     @_transparent static func store(_ v: Doubles, _ p: UnsafeMutableRawPointer) {
         v.store(to: p.assumingMemoryBound(to: Double.self))
+    }
+    @_transparent static func load(_ p: UnsafeRawPointer, first count: Int) -> Doubles {
+        Doubles(loading: p.assumingMemoryBound(to: Double.self), first: count)
+    }
+    @_transparent static func store(_ v: Doubles, _ p: UnsafeMutableRawPointer, first count: Int) {
+        v.store(to: p.assumingMemoryBound(to: Double.self), first: count)
     }
 }
 
