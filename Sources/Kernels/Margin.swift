@@ -17,18 +17,14 @@ struct Margin<V: Lanes> {
         let u = score.flippingSign(where: target)
         let isWrong = u.isNegative
         let ratio = e.hi * reciprocal
-
-        // q = N / (1 + e) with N = e on the right side and 1 on the wrong one.  N - q (1 + e), formed exactly, corrects it; e's
-        // low part counts e.lo (1 - q) on the right side and -e.lo q on the wrong one, both of the size e.lo / (1 + e).
-        let high = V.select(isWrong, reciprocal, ratio)
-        let numerator = V.select(isWrong, V.one, e.hi)
-        let exact = (-high).times(e.hi, plus: numerator - high)
-        let residual = e.lo.flippingSign(where: u).times(reciprocal, plus: exact)
-
+        // What the ratio lost is e - ratio (1 + e), formed exactly, over 1 + e; of e's low part 1 / (1 + e)^2 counts.
         let ratioLow = e.lo.times(reciprocal, plus: (-ratio).times(e.hi, plus: e.hi - ratio)) * reciprocal
+        // What the reciprocal lost follows, for both add up to 1; the differences are exact (Sterbenz's lemma).
+        let reciprocalLow = ((V.one - reciprocal) - ratio) - ratioLow
         self.init(
             u: Pair(u, V.zero), log1p: V.log1p(e, ratio: Pair(ratio, ratioLow), isSharp: isSharp),
-            p: V.select(isWrong, ratio, reciprocal), q: Pair(high, residual * reciprocal))
+            p: V.select(isWrong, ratio, reciprocal),
+            q: Pair(V.select(isWrong, reciprocal, ratio), V.select(isWrong, reciprocalLow, ratioLow)))
     }
 
     @_transparent init(u: Pair<V>, log1p: Pair<V>, p: V, q: Pair<V>) {

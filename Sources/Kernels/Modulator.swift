@@ -54,8 +54,11 @@ enum GammaOne: Modulator {
 
 enum GammaThreeHalves: Modulator {
     @_transparent static var isSharp: Bool { true }
+    /// With r the rounded root, q sqrt(q) = q r + q (q - r^2) / (2 r), and q / r is r: no division.
     @_transparent static func weight<V: Lanes>(_ m: Margin<V>, _ gamma: Gamma<V>) -> V {
-        Pair.rounded(m.q, times: GammaHalf.squareRoot(m.q))
+        let root = m.q.hi.squareRoot
+        let residual = m.q.lo - root.error(of: m.q.hi, times: root)
+        return m.q.hi.times(root, plus: root * residual.times(V(0.5), plus: m.q.lo))
     }
 }
 
