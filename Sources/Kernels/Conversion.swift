@@ -57,17 +57,17 @@ enum Conversion {
     }
 }
 
-enum SingleFromF32: Convertible {
-    @_transparent static var size: Int { 4 }
-    @_transparent static func load(_ p: UnsafeRawPointer) -> Floats { Floats(loading: p.assumingMemoryBound(to: Float.self)) }
-    @_transparent static func store(_ v: Floats, _ p: UnsafeMutableRawPointer) {
-        v.store(to: p.assumingMemoryBound(to: Float.self))
+/// The lanes' own type.
+enum Unchanged<Scalar: LaneScalar>: Convertible {
+    typealias V = Scalar.Vector
+    @_transparent static var size: Int { MemoryLayout<Scalar>.size }
+    @_transparent static func load(_ p: UnsafeRawPointer) -> V { V(loading: p.assumingMemoryBound(to: Scalar.self)) }
+    @_transparent static func store(_ v: V, _ p: UnsafeMutableRawPointer) { v.store(to: p.assumingMemoryBound(to: Scalar.self)) }
+    @_transparent static func load(_ p: UnsafeRawPointer, first count: Int) -> V {
+        V(loading: p.assumingMemoryBound(to: Scalar.self), first: count)
     }
-    @_transparent static func load(_ p: UnsafeRawPointer, first count: Int) -> Floats {
-        Floats(loading: p.assumingMemoryBound(to: Float.self), first: count)
-    }
-    @_transparent static func store(_ v: Floats, _ p: UnsafeMutableRawPointer, first count: Int) {
-        v.store(to: p.assumingMemoryBound(to: Float.self), first: count)
+    @_transparent static func store(_ v: V, _ p: UnsafeMutableRawPointer, first count: Int) {
+        v.store(to: p.assumingMemoryBound(to: Scalar.self), first: count)
     }
 }
 
@@ -93,20 +93,6 @@ enum SingleFromF16: Convertible {
     @_transparent static func store(_ v: Floats, _ p: UnsafeMutableRawPointer) { focal_store_f16(p, v.v) }
 }
 
-enum DoubleFromF64: Convertible {
-    @_transparent static var size: Int { 8 }
-    @_transparent static func load(_ p: UnsafeRawPointer) -> Doubles { Doubles(loading: p.assumingMemoryBound(to: Double.self)) }
-    @_transparent static func store(_ v: Doubles, _ p: UnsafeMutableRawPointer) {
-        v.store(to: p.assumingMemoryBound(to: Double.self))
-    }
-    @_transparent static func load(_ p: UnsafeRawPointer, first count: Int) -> Doubles {
-        Doubles(loading: p.assumingMemoryBound(to: Double.self), first: count)
-    }
-    @_transparent static func store(_ v: Doubles, _ p: UnsafeMutableRawPointer, first count: Int) {
-        v.store(to: p.assumingMemoryBound(to: Double.self), first: count)
-    }
-}
-
 enum DoubleFromF32: Convertible {
     @_transparent static var size: Int { 4 }
     @_transparent static func load(_ p: UnsafeRawPointer) -> Doubles {
@@ -123,7 +109,7 @@ extension Floats {
         case FOCAL_DTYPE_BF16: Conversion.read(SingleFromBF16.self, source, count, into: array)
         case FOCAL_DTYPE_F16: Conversion.read(SingleFromF16.self, source, count, into: array)
         case FOCAL_DTYPE_F64: Conversion.read(SingleFromF64.self, source, count, into: array)
-        default: Conversion.read(SingleFromF32.self, source, count, into: array)
+        default: Conversion.read(Unchanged<Float>.self, source, count, into: array)
         }
     }
 
@@ -134,7 +120,7 @@ extension Floats {
         case FOCAL_DTYPE_BF16: Conversion.write(SingleFromBF16.self, array, count, to: target)
         case FOCAL_DTYPE_F16: Conversion.write(SingleFromF16.self, array, count, to: target)
         case FOCAL_DTYPE_F64: Conversion.write(SingleFromF64.self, array, count, to: target)
-        default: Conversion.write(SingleFromF32.self, array, count, to: target)
+        default: Conversion.write(Unchanged<Float>.self, array, count, to: target)
         }
     }
 }
@@ -144,7 +130,7 @@ extension Doubles {
         _ dtype: Int32, _ source: UnsafeRawPointer, _ count: Int, into array: UnsafeMutablePointer<Double>
     ) {
         switch dtype {
-        case FOCAL_DTYPE_F64: Conversion.read(DoubleFromF64.self, source, count, into: array)
+        case FOCAL_DTYPE_F64: Conversion.read(Unchanged<Double>.self, source, count, into: array)
         case FOCAL_DTYPE_F32: Conversion.read(DoubleFromF32.self, source, count, into: array)
         default: for i in 0..<count { array[i] = scalar(dtype, source + i &* size(of: dtype)) }
         }
@@ -154,7 +140,7 @@ extension Doubles {
         _ array: UnsafeMutablePointer<Double>, _ count: Int, _ dtype: Int32, to target: UnsafeMutableRawPointer
     ) {
         switch dtype {
-        case FOCAL_DTYPE_F64: Conversion.write(DoubleFromF64.self, array, count, to: target)
+        case FOCAL_DTYPE_F64: Conversion.write(Unchanged<Double>.self, array, count, to: target)
         case FOCAL_DTYPE_F32: Conversion.write(DoubleFromF32.self, array, count, to: target)
         default: for i in 0..<count { storeScalar(array[i], dtype, to: target + i &* size(of: dtype)) }
         }
