@@ -169,3 +169,16 @@ def test_in_place(dtype, function, isa):
         args.scores = args.grad = scores.ctypes.data
         check(getattr(lib, function)(ctypes.addressof(args)))
         assert scores.tobytes() == plain
+
+
+@pytest.mark.parametrize("classes", (70, 1000, 9001, 140_001))
+def test_rows_do_not_matter_to_each_other(classes, isa):
+    """A long row gives the same bits alone and among others."""
+    rng = np.random.default_rng(classes)
+    scores, labels = rng.normal(0, 6, (3, classes)).astype(np.float32), rng.integers(0, classes, 3).astype(np.int32)
+    outputs = "loss", "grad"
+    fields = dict(classes=classes, target_kind=header.TARGETS_LABELS, gamma=2.0)
+    whole = call("focal_softmax", outputs, outer=3, scores=scores, targets=labels, **fields)
+    for row in range(3):
+        alone = call("focal_softmax", outputs, outer=1, scores=scores[row], targets=labels[row : row + 1], **fields)
+        assert all(alone[n].tobytes() == whole[n].reshape(3, -1)[row].tobytes() for n in outputs), row
