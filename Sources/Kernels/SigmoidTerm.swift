@@ -14,19 +14,18 @@ struct SigmoidTerm<V: Lanes>: ModulatorWork {
     let sums: UnsafeMutablePointer<SIMD8<Double>>?
 
     /// From what crosses C (kernels.h).
-    @inline(__always) init(
-        _ plan: Plan, _ count: Int64, _ scores: UnsafeRawPointer, _ scratch: UnsafeMutableRawPointer,
+    @inline(__always) static func run(
+        _ plan: Plan?, _ count: Int64, _ scores: UnsafeRawPointer?, _ scratch: UnsafeMutableRawPointer?,
         _ loss: UnsafeMutableRawPointer?, _ grad: UnsafeMutableRawPointer?, _ hess: UnsafeMutableRawPointer?,
         _ sums: UnsafeMutablePointer<Double>?
     ) {
-        self.plan = plan
-        self.count = Int(count)
-        self.scores = scores.assumingMemoryBound(to: V.Scalar.self)
-        self.scratch = Scratch(scratch)
-        self.loss = loss?.assumingMemoryBound(to: V.Scalar.self)
-        self.grad = grad?.assumingMemoryBound(to: V.Scalar.self)
-        self.hess = hess?.assumingMemoryBound(to: V.Scalar.self)
-        self.sums = sums.map { UnsafeMutableRawPointer($0).assumingMemoryBound(to: SIMD8<Double>.self) }
+        SigmoidTerm(
+            plan: plan.unsafelyUnwrapped, count: Int(count),
+            scores: scores.unsafelyUnwrapped.assumingMemoryBound(to: V.Scalar.self),
+            scratch: Scratch(scratch.unsafelyUnwrapped), loss: loss?.assumingMemoryBound(to: V.Scalar.self),
+            grad: grad?.assumingMemoryBound(to: V.Scalar.self), hess: hess?.assumingMemoryBound(to: V.Scalar.self),
+            sums: sums.map { UnsafeMutableRawPointer($0).assumingMemoryBound(to: SIMD8<Double>.self) }
+        ).run()
     }
 
     @inline(__always) func exponentials() {

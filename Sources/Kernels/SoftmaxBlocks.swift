@@ -15,21 +15,20 @@ struct SoftmaxBlocks<V: Lanes> {
     let ahead: Int
 
     /// From what crosses C (kernels.h).
-    @inline(__always) init(
-        _ scores: UnsafeRawPointer, _ exponentials: UnsafeMutableRawPointer, _ scratch: UnsafeMutableRawPointer,
-        _ count: Int64, _ target: Int64, _ ahead: Int64
+    @inline(__always) static func run(
+        _ scores: UnsafeRawPointer?, _ exponentials: UnsafeMutableRawPointer?, _ scratch: UnsafeMutableRawPointer?,
+        _ count: Int64, _ target: Int64, _ ahead: Int64, _ shift: Double, _ steps: Double
     ) {
-        self.scores = scores.assumingMemoryBound(to: V.Scalar.self)
-        self.exponentials = exponentials.assumingMemoryBound(to: V.Scalar.self)
-        self.scratch = SoftmaxScratch(scratch)
-        self.count = Int(count)
-        self.target = Int(target)
-        self.ahead = Int(ahead)
+        SoftmaxBlocks(
+            scores: scores.unsafelyUnwrapped.assumingMemoryBound(to: V.Scalar.self),
+            exponentials: exponentials.unsafelyUnwrapped.assumingMemoryBound(to: V.Scalar.self),
+            scratch: SoftmaxScratch(scratch.unsafelyUnwrapped), count: Int(count), target: Int(target), ahead: Int(ahead)
+        ).run(Reference(shift: V(shift), steps: V(steps)))
     }
 
     /// One loop for all vectors, the last one too, which goes by way of the scratch: its body is long.
-    func run(shift: Double, steps: Double) {
-        let reference = Reference(shift: V(shift), steps: V(steps)), block = SoftmaxScratch<V>.block
+    private func run(_ reference: Reference<V>) {
+        let block = SoftmaxScratch<V>.block
         let rest = count & (V.count &- 1), whole = count &- rest
         var from = scores, to = exponentials
         var i = 0

@@ -46,15 +46,11 @@ struct SoftmaxScratch<V: Lanes> {
     var old: Array { (base + 20480).assumingMemoryBound(to: V.Scalar.self) }
     var samples: Samples { Samples(base: (base + 22528).assumingMemoryBound(to: Double.self)) }
 
-    /// For the last vectors of a block.
-    var room: Array { (base + 38720).assumingMemoryBound(to: V.Scalar.self) }
-
-    /// All bits of every lane but one: as many lanes before it as a block has, after it two vectors more.
+    /// All bits of every lane but one, with a block's lanes on both its sides and one more.
     private var ones: Array { (base + 36352).assumingMemoryBound(to: V.Scalar.self) }
     func fillWindow() {
-        let length = (2 &* SoftmaxScratch<V>.block &+ 2 &* V.count &+ 2) &* MemoryLayout<V.Scalar>.stride / 8
         let words = UnsafeMutableRawPointer(ones).assumingMemoryBound(to: UInt64.self)
-        for i in 0..<length { words[i] = .max }
+        for i in 0..<(SoftmaxScratch<V>.block &+ 1) &* 2 &* MemoryLayout<V.Scalar>.stride / 8 { words[i] = .max }
         ones[SoftmaxScratch<V>.block] = 0
     }
     /// What keeps the bits of a block's numbers but those of its target, where it has one.
@@ -62,4 +58,6 @@ struct SoftmaxScratch<V: Lanes> {
         let block = SoftmaxScratch<V>.block
         return UnsafePointer(ones + (block &- (target >= 0 && target < block ? target : -1)))
     }
+    /// For the last vector of a block.
+    var room: Array { (base + 38464).assumingMemoryBound(to: V.Scalar.self) }
 }

@@ -18,30 +18,14 @@ import CKernels
 
 private func fill(_ table: UnsafeMutablePointer<focal_kernels>, _ isa: StaticString) {
     table.pointee.isa = UnsafeRawPointer(isa.utf8Start).assumingMemoryBound(to: CChar.self)
-    table.pointee.float_term = { plan, count, scores, scratch, loss, grad, hess, sums in
-        SigmoidTerm<Floats>(
-            plan.unsafelyUnwrapped, count, scores.unsafelyUnwrapped, scratch.unsafelyUnwrapped, loss, grad, hess, sums
-        ).run()
-    }
-    table.pointee.double_term = { plan, count, scores, scratch, loss, grad, hess, sums in
-        SigmoidTerm<Doubles>(
-            plan.unsafelyUnwrapped, count, scores.unsafelyUnwrapped, scratch.unsafelyUnwrapped, loss, grad, hess, sums
-        ).run()
-    }
-    // The baseline's softmax is all in double; AVX-512 adds little to what is long in itself.
+    table.pointee.float_term = { SigmoidTerm<Floats>.run($0, $1, $2, $3, $4, $5, $6, $7) }
+    table.pointee.double_term = { SigmoidTerm<Doubles>.run($0, $1, $2, $3, $4, $5, $6, $7) }
+    // The baseline's softmax is all in double; AVX-512's of float64, a kilobyte, is left out.
     #if !ISA_X86_64
-        table.pointee.float_blocks = { scores, exponentials, scratch, count, target, ahead, shift, steps in
-            SoftmaxBlocks<Floats>(
-                scores.unsafelyUnwrapped, exponentials.unsafelyUnwrapped, scratch.unsafelyUnwrapped, count, target, ahead
-            ).run(shift: shift, steps: steps)
-        }
+        table.pointee.float_blocks = { SoftmaxBlocks<Floats>.run($0, $1, $2, $3, $4, $5, $6, $7) }
     #endif
     #if !ISA_X86_64_V4
-        table.pointee.double_blocks = { scores, exponentials, scratch, count, target, ahead, shift, steps in
-            SoftmaxBlocks<Doubles>(
-                scores.unsafelyUnwrapped, exponentials.unsafelyUnwrapped, scratch.unsafelyUnwrapped, count, target, ahead
-            ).run(shift: shift, steps: steps)
-        }
+        table.pointee.double_blocks = { SoftmaxBlocks<Doubles>.run($0, $1, $2, $3, $4, $5, $6, $7) }
     #endif
     // AVX-512 has nothing to add to these, and their bits are those of x86-64-v3.
     #if !ISA_X86_64_V4

@@ -180,7 +180,8 @@ def summary(verdicts, asked, excused):
         print(f"SURVIVED {path}:{number}: {line}")
     of_values = [verdicts[key] for key in asked if verdicts[key] != "invalid"]
     for key, value in (("mutants", len(valid)), ("killed", killed), ("asked_of_values", len(of_values)),
-                       ("killed_by_values", sum(verdict not in ("", "hashes") for verdict in of_values)), ("invalid", len(verdicts) - len(valid)), ("excused", excused)):
+                       ("killed_by_values", sum(verdict not in ("", "hashes") for verdict in of_values)),
+                       ("invalid", len(verdicts) - len(valid)), ("excused", excused)):
         print(f"FIGURE last mutate.{key} {value}")
     return len(valid) > 0 and killed < 0.95 * len(valid)
 
@@ -208,14 +209,14 @@ def main():
         if new.strip() in excuses():
             excused += 1
             continue
-        started = time.time()
+        started, by_values = time.time(), index % 4 == 1
         if key not in known:
             tests = tests or Tests()
-            known[key] = verdict_on(tests, path, number, new, index % 4 == 1)
+            known[key] = verdict_on(tests, path, number, new, by_values)
             with open(JOURNAL, "a") as out:
                 out.write(json.dumps({"kernels": kernels, "mutant": key, "verdict": known[key]}) + "\n")
         verdicts[key] = known[key]
-        asked += [key] if index % 4 == 1 else []
+        asked += [key] if by_values else []
         print(f"[{index}/{len(chosen)}] {known[key] or 'SURVIVED'} {time.time() - started:.0f} s: {path}:{number + 1}: "
               f"{new.strip()}", file=sys.stderr, flush=True)
     return summary(verdicts, asked, excused)
