@@ -60,13 +60,12 @@ def markdown(result, name):
         f"![how many times as long others take]({name}-ratios.png)",
         f"## What is promised: {met} of {len(verdicts)} met",
         table_of(
-            ("goal", "measured", "wanted", ""),
-            [(v.name, f"{v.value:.2f}", f"{'>=' if v.at_least else '<='} {v.goal:g}", "" if v.met else "**missed**")
-             for v in verdicts],
+            (*table.GOALS, ""), [(*v.cells, "" if v.met else "**missed**") for v in verdicts]
         ),
         "## Where others are faster",
         table_of(("case", "who", "times faster"), [(case, who, f"{times:.2f}") for case, who, times in losses(records)]),
     ]
+    text += ["## How exact", table_of(table.ERRORS, [(label(name), f"{ulp:.1f}") for name, ulp in result["errors"].items()])]
     if result["disassembly"]:
         text += ["## The hot loops", disassembly(result["disassembly"])]
     for suite, cases in itertools.groupby(records, key=lambda record: record["suite"]):

@@ -22,12 +22,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 import cases
 import compact
 import disassembly
+import errors
 import machine
 import native
 import plots
 import table
 
 WORKER = native.HERE / "worker.py"
+BOOSTING_RECORDS = len(cases.THREADS) + 4  # the objective alone, and two libraries with two numbers of classes
 SHAPE = {"outer": 4096, "classes": 1, "inner": 1}
 
 
@@ -82,15 +84,15 @@ def measure_frameworks(work, threads, allocator, settings, log):
 
 
 def boosting_records():
-    """The records of boosting.py, if its libraries are installed."""
+    """Yields the records of boosting.py, if its libraries are installed."""
     os.environ["FOCALLOSS_LIBRARY"] = str(native.LIBRARY)
     sys.path.insert(0, str(native.ROOT / "bindings/python/src"))
     try:
         import boosting
     except ImportError as error:
         print(f"no boosting: {error}", file=sys.stderr)
-        return []
-    return list(boosting.measure())
+        return
+    yield from boosting.measure()
 
 
 def collect(options, console):
@@ -99,7 +101,8 @@ def collect(options, console):
     work = [case for case in cases.native(options.full) if not wanted or case.suite in wanted]
     of_frameworks = [case for case in cases.frameworks(options.full) if not wanted or case.suite in wanted]
     runs = [(t, *item) for t in (cases.THREADS if options.full else cases.THREADS[-1:]) for item in allocators(options.full).items()]
-    total = len(work) + len(runs) * len(of_frameworks)
+    with_boosting = options.full and (not wanted or "boosting" in wanted)
+    total = len(work) + len(runs) * len(of_frameworks) + BOOSTING_RECORDS * with_boosting
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     records = []
     with Progress(*columns, console=console) as progress, open(native.OUT / "frameworks.log", "w") as log:
@@ -113,9 +116,11 @@ def collect(options, console):
             for record in measure_frameworks(of_frameworks, threads, allocator, settings, log):
                 records.append(record)
                 progress.advance(task)
-        if options.full and (not wanted or "boosting" in wanted):
+        if with_boosting:
             progress.update(task, description="boosting")
-            records.extend(boosting_records())
+            for record in boosting_records():
+                records.append(record)
+                progress.advance(task)
     # A figure without its floor, or of too few rounds to have a spread, is not shown.
     return [record for record in records if any(name.startswith("floor") for name in record["contenders"])]
 
@@ -135,6 +140,7 @@ def main():
         "unit": "nanoseconds an element (logit)",
         "machine": machine.describe(),
         "disassembly": disassembly.summary(),
+        "errors": errors.largest(),
         "records": collect(options, console),
     }
     (options.out / "result.json").write_text(compact.text(result) + "\n")

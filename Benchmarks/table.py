@@ -9,6 +9,8 @@ import stats
 from labels import is_floor, is_ours, label
 
 COLUMNS = ("", "ns an element", "quarter to quarter", "of the floor", "times ours")
+ERRORS = ("binary, gamma 2, alpha 1/4, logits from -20 to 20", "largest error of the gradient, ULP")
+GOALS = ("goal", "measured", "wanted", "best C peer")
 
 
 def floor_of(rows, contender):
@@ -63,6 +65,7 @@ def show(console, result):
         console.print(table_of(suite, list(records)))
     if result["disassembly"]:
         console.print(disassembly(result["disassembly"]))
+    console.print(exactness(result["errors"]))
     console.print(promises(result["records"]))
 
 
@@ -77,10 +80,15 @@ def disassembly(rows):
     return table
 
 
+def exactness(errors):
+    table = Table(*ERRORS, title="how exact", title_justify="left", pad_edge=False)
+    for name, ulp in errors.items():
+        table.add_row(label(name), f"{ulp:.1f}", style="bold" if is_ours(name) else "")
+    return table
+
+
 def promises(records):
-    table = Table("goal", "measured", "wanted", "", title="what is promised", title_justify="left", pad_edge=False)
+    table = Table(*GOALS, "", title="what is promised", title_justify="left", pad_edge=False)
     for verdict in goals.verdicts(records):
-        wanted = f"{'>=' if verdict.at_least else '<='} {verdict.goal:g}"
-        mark = "[green]met[/]" if verdict.met else "[red]missed[/]"
-        table.add_row(verdict.name, f"{verdict.value:.2f}", wanted, mark)
+        table.add_row(*verdict.cells, "[green]met[/]" if verdict.met else "[red]missed[/]")
     return table
