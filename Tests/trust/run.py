@@ -4,7 +4,8 @@
     run.py long                  the long tier; stop it at will, the next run goes on where it was
     run.py --jobs 2 long A1      on two cores, not on all that the process may use
     run.py short A2 C1           these promises only
-    run.py --record ...          also keep the figures in figures.json and write Tests/PROMISES.md from them
+    run.py --record ...          also keep the figures in figures.json and write Tests/PROMISES.md from them; of a long
+                                 run that is stopped, those of the chunks that are done
     run.py --page                write Tests/PROMISES.md from figures.json and run nothing
 
 A promise names a command; the command prints lines `FIGURE merge key value [where]` (suite.h) and exits 0 if the promise
@@ -87,6 +88,7 @@ class Outcome:
         self.held = True
         self.figures = figures or {}
         self.skipped = []
+        self.chunks = None  # of the long tier: how many are done, of how many
 
     def read(self, output):
         """Takes the figures, hashes and skips out of a program's output."""
@@ -201,6 +203,7 @@ def run_promise(promise, tier, pool):
                 break
             if state:
                 state.keep(chunk + 1, outcome.figures)
+                outcome.chunks = [chunk + 1, chunks]
                 if chunks > 1:
                     name, value = counted(promise, outcome)
                     rate = f" {(value - before) / seconds:,.0f} {name}/s," if name else ""
@@ -283,6 +286,8 @@ def write_page():
             figures = "; ".join(f"{name} {show(value)}" + (f" ({where})" if where else "")
                                 for name, (value, where) in result["shown"].items())
             verdict = "holds" if result["held"] else "**does not hold**"
+            if "chunks" in result:
+                verdict += " so far, {} of {} chunks".format(*result["chunks"])
             skipped = f"; skipped: {'; '.join(result['skipped'])}" if result["skipped"] else ""
             cells.append((f"{tier}: {verdict}{', ' + figures if figures else ''}{skipped}",
                           f"{result['date']}, {result['machine']}, {result['commit']}"))
@@ -299,10 +304,12 @@ def write_page():
 
 
 def record(results):
-    """Keeps these results in figures.json, the memory behind the page."""
+    """Keeps these results in figures.json, the memory behind the page: a part of a long run only where no whole one is."""
     recorded = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
     for key, tiers in results.items():
-        recorded.setdefault(key, {}).update(tiers)
+        kept = recorded.setdefault(key, {})
+        kept.update({tier: result for tier, result in tiers.items()
+                     if "chunks" not in result or "chunks" in kept.get(tier, result)})
     known = {promise["id"] for promise in load_promises()}
     recorded = {key: recorded[key] for key in sorted(recorded) if key in known}
     FIGURES.write_text(json.dumps(recorded, indent=1) + "\n")
@@ -316,10 +323,13 @@ def commit():
 
 
 def result_of(promise, outcome, seconds):
-    """What is kept of an outcome."""
-    return {"held": outcome.held, "shown": headline(promise, outcome.figures), "skipped": outcome.skipped,
+    """What is kept of an outcome; of a run that was stopped, how far it came too."""
+    kept = {"held": outcome.held, "shown": headline(promise, outcome.figures), "skipped": outcome.skipped,
             "seconds": round(seconds, 1), "date": datetime.date.today().isoformat(), "machine": machine(),
             "commit": commit()}
+    if outcome.held and outcome.chunks and outcome.chunks[0] < outcome.chunks[1]:
+        kept["chunks"] = outcome.chunks
+    return kept
 
 
 class Book:
@@ -341,6 +351,9 @@ class Book:
         else:
             outcome, seconds = run_promise(promise, tier, pool)
         if STOPPED.is_set():
+            with self.lock:
+                if self.options.record and outcome.chunks:
+                    record({promise["id"]: {tier: result_of(promise, outcome, seconds)}})
             return
         verdict = "holds" if outcome.held else "DOES NOT HOLD"
         skips = f" (skipped: {'; '.join(outcome.skipped)})" if outcome.skipped else ""
