@@ -7,6 +7,7 @@ import dataclasses
 
 import cases
 import stats
+from labels import allocator
 
 C_PEERS = {*cases.C_PEERS, "avx2", "avx512"}  # the binary and the softmax ones
 
@@ -46,7 +47,7 @@ def verdicts(records):
         if judge:
             for verdict in judge(rows, title, record):
                 if verdict.value is not None:
-                    yield dataclasses.replace(verdict, name=f"{title}: {verdict.name}")
+                    yield dataclasses.replace(verdict, name=f"{title}{allocator(record)}: {verdict.name}")
 
 
 def ratio(rows, above, below):

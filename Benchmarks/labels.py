@@ -47,3 +47,8 @@ def is_ours(contender):
 
 def is_floor(contender):
     return contender.startswith("floor")
+
+
+def allocator(record):
+    """What a title says besides, where frameworks ran under several."""
+    return f", {record['allocator']}" if record.get("allocator") else ""

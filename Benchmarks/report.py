@@ -12,7 +12,7 @@ import sys
 import goals
 import stats
 import table
-from labels import is_floor, is_ours, label
+from labels import allocator, is_floor, is_ours, label
 
 
 def losses(records):
@@ -22,7 +22,7 @@ def losses(records):
         for name, row in record["contenders"].items():
             times = stats.ratio(ours, row) if ours and not is_floor(name) and not is_ours(name) else 0
             if times > 1:
-                yield record["title"] + table.allocator(record), label(name), times
+                yield record["title"] + allocator(record), label(name), times
 
 
 def rows_of(cells):
@@ -72,7 +72,7 @@ def markdown(result, name):
         text.append(f"## {suite}")
         body = []
         for record in cases:
-            body.append((f"**{record['title']}{table.allocator(record)}**", "", "", "", ""))
+            body.append((f"**{record['title']}{allocator(record)}**", "", "", "", ""))
             body += [cells for _, cells in table.lines(record)]
         text.append(table_of(("", *table.COLUMNS[1:]), body))
     return "\n\n".join(text) + "\n"

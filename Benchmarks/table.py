@@ -6,7 +6,7 @@ from rich.table import Table
 
 import goals
 import stats
-from labels import is_floor, is_ours, label
+from labels import allocator, is_floor, is_ours, label
 
 COLUMNS = ("", "ns an element", "quarter to quarter", "of the floor", "times ours")
 ERRORS = ("binary, gamma 2, alpha 1/4, logits from -20 to 20", "largest error of the gradient, ULP")
@@ -54,10 +54,6 @@ def table_of(suite, records):
             table.add_row(f"  [dim]{label(name)}: {why}[/]")
         table.add_section()
     return table
-
-
-def allocator(record):
-    return f", {record['allocator']}" if record.get("allocator") else ""
 
 
 def show(console, result):
