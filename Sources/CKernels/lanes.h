@@ -45,7 +45,6 @@
     FOCAL_INLINE focal_mask_##name focal_negative_##name(focal_##name a) { return (focal_mask_##name)a < 0; }                 \
     FOCAL_INLINE focal_##name focal_select_##name(focal_mask_##name m, focal_##name a, focal_##name b) { return m ? a : b; }  \
     FOCAL_INLINE focal_mask_##name focal_and_##name(focal_mask_##name a, focal_mask_##name b) { return a & b; }               \
-    FOCAL_INLINE focal_mask_##name focal_or_##name(focal_mask_##name a, focal_mask_##name b) { return a | b; }                \
     FOCAL_INLINE focal_mask_##name focal_not_##name(focal_mask_##name a) { return ~a; }                                       \
     FOCAL_INLINE int32_t focal_any_##name(focal_mask_##name a) { return __builtin_reduce_or(a) < 0; }                         \
     /* a with its sign changed where b's sign bit is set */                                                                   \

@@ -132,7 +132,9 @@ extension Doubles {
         switch dtype {
         case FOCAL_DTYPE_F64: Conversion.read(Unchanged<Double>.self, source, count, into: array)
         case FOCAL_DTYPE_F32: Conversion.read(DoubleFromF32.self, source, count, into: array)
-        default: for i in 0..<count { array[i] = scalar(dtype, source + i &* size(of: dtype)) }
+        default:
+            for i in 0..<count { array[i] = scalar(dtype, source + i &* size(of: dtype)) }
+            pad(array, count)
         }
     }
 

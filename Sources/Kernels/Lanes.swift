@@ -46,7 +46,6 @@ protocol Lanes {
     /// a where the mask holds, b elsewhere.
     static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self
     static func and(_ a: Mask, _ b: Mask) -> Mask
-    static func or(_ a: Mask, _ b: Mask) -> Mask
     static func not(_ mask: Mask) -> Mask
     static func any(_ mask: Mask) -> Bool
     /// Which of the targets at a place, stored as `dtype`, are `value`.
@@ -185,7 +184,6 @@ struct Floats: Lanes {
     @_transparent static func == (a: Self, b: Self) -> Mask { focal_equal_floats(a.v, b.v) }
     @_transparent static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self { Self(focal_select_floats(mask, a.v, b.v)) }
     @_transparent static func and(_ a: Mask, _ b: Mask) -> Mask { focal_and_floats(a, b) }
-    @_transparent static func or(_ a: Mask, _ b: Mask) -> Mask { focal_or_floats(a, b) }
     @_transparent static func not(_ mask: Mask) -> Mask { focal_not_floats(mask) }
     @_transparent static func any(_ mask: Mask) -> Bool { focal_any_floats(mask) != 0 }
     @_transparent static func match(_ dtype: Int32, _ p: UnsafeRawPointer, _ value: Int64) -> Mask {
@@ -263,7 +261,6 @@ struct Doubles: Lanes {
     @_transparent static func == (a: Self, b: Self) -> Mask { focal_equal_doubles(a.v, b.v) }
     @_transparent static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self { Self(focal_select_doubles(mask, a.v, b.v)) }
     @_transparent static func and(_ a: Mask, _ b: Mask) -> Mask { focal_and_doubles(a, b) }
-    @_transparent static func or(_ a: Mask, _ b: Mask) -> Mask { focal_or_doubles(a, b) }
     @_transparent static func not(_ mask: Mask) -> Mask { focal_not_doubles(mask) }
     @_transparent static func any(_ mask: Mask) -> Bool { focal_any_doubles(mask) != 0 }
     @_transparent static func match(_ dtype: Int32, _ p: UnsafeRawPointer, _ value: Int64) -> Mask {

@@ -12,17 +12,29 @@ struct SoftmaxTerm {
     func run() {
         // Classes may have gammas of their own.
         let common = plan.pointee.args.gammas == nil ? plan.pointee.args.gamma : -1
-        let isPlain = isShort && common >= 0 && GammaHalves.covers(common)
+        let isPlain = SoftmaxTerm.hasPlain && isShort && common >= 0 && GammaHalves.covers(common)
         var i = 0
         while i < count {
+            // Each sample goes its own way: what stands beside it must not change its bits.
             let sums = Sums(samples, i)
-            if isPlain && sums.isModerate {
-                store(sums.plain(gamma: common), i)
-            } else {
-                store(sums.exact(gamma: Doubles(loading: samples.gamma + i)), i)
+            var rest = Doubles.zero == Doubles.zero
+            if isPlain {
+                let isModerate = sums.isModerate
+                rest = Doubles.not(isModerate)
+                if Doubles.any(isModerate) { store(sums.plain(gamma: common), i, isModerate) }
             }
+            if Doubles.any(rest) { store(sums.exact(gamma: Doubles(loading: samples.gamma + i)), i, rest) }
             i &+= Doubles.count
         }
+    }
+
+    /// The baseline, whose softmax is not fast in any case, has but one way.
+    private static var hasPlain: Bool {
+        #if ISA_X86_64
+            false
+        #else
+            true
+        #endif
     }
 
     /// What all outputs are multiples of.
@@ -52,8 +64,8 @@ struct SoftmaxTerm {
         }
 
         /// No number here, nor a quotient of two, leaves the range of the format; nor is one NaN.
-        @inline(__always) var isModerate: Bool {
-            !Doubles.any(Doubles.not(Doubles.and(Doubles(0x1p-500) < target, others < Doubles(0x1p400))))
+        @inline(__always) var isModerate: Doubles.Mask {
+            Doubles.and(Doubles(0x1p-500) < target, others < Doubles(0x1p400))
         }
 
         /// -log p is log(1 + others / target) in one piece, whatever the margin's sign.
@@ -85,30 +97,33 @@ struct SoftmaxTerm {
         }
     }
 
-    @inline(never) private func store(_ term: Term, _ i: Int) {
+    @inline(never) private func store(_ term: Term, _ i: Int, _ mask: Doubles.Mask) {
+        func put(_ value: Doubles, _ column: UnsafeMutablePointer<Double>) {
+            Doubles.select(mask, value, Doubles(loading: column + i)).store(to: column + i)
+        }
         let args = plan.pointee.args
         let margin = term.margin, w = term.weight
         let a = Doubles(loading: samples.weight + i)
         let scaled = a * term.slope * Doubles(plan.pointee.scale)
         let rest = samples.mass(i).rest
-        (-scaled).store(to: samples.gradTarget + i)
-        (term.share * scaled).store(to: samples.gradFactor + i)
-        Doubles.select(a == Doubles.zero, Doubles.zero, a * (w * margin.loss(isSharp: true))).store(to: samples.loss + i)
-        (Doubles.one / term.total).store(to: samples.probability + i)
-        margin.p.store(to: samples.probabilityTarget + i)
+        put(-scaled, samples.gradTarget)
+        put(term.share * scaled, samples.gradFactor)
+        put(Doubles.select(a == Doubles.zero, Doubles.zero, a * (w * margin.loss(isSharp: true))), samples.loss)
+        put(Doubles.one / term.total, samples.probability)
+        put(margin.p, samples.probabilityTarget)
         if args.log_sum_exp != nil {
-            (samples.mass(i).reference + Mass.log(term.total)).store(to: samples.logSum + i)
+            put(samples.mass(i).reference + Mass.log(term.total), samples.logSum)
         }
         guard args.hess != nil else { return }
         let scale = a * Doubles(plan.pointee.scale * args.hessian_scale)
         let bend = margin.curvature(w, term.gamma, slope: term.slope, mode: FOCAL_HESSIAN_EXACT)
-        term.share.hi.store(to: samples.ratio + i)
-        (rest * term.share.hi).store(to: samples.complement + i)
-        margin.q.hi.store(to: samples.q + i)
-        (scale * term.slope).store(to: samples.slope + i)
-        (scale * bend).store(to: samples.bend + i)
+        put(term.share.hi, samples.ratio)
+        put(rest * term.share.hi, samples.complement)
+        put(margin.q.hi, samples.q)
+        put(scale * term.slope, samples.slope)
+        put(scale * bend, samples.bend)
         let target = scale * margin.curvature(w, term.gamma, slope: term.slope, mode: args.hessian)
-        target.atLeast(Doubles(args.hessian_floor)).store(to: samples.hessTarget + i)
+        put(target.atLeast(Doubles(args.hessian_floor)), samples.hessTarget)
     }
 }
 

@@ -54,11 +54,16 @@ static void every_environment(enum call_entry entry, uint64_t seed)
 
 static void every_entry(void)
 {
+    const char *isas[SUITE_ISAS];
     double calls = 0;
     signal(SIGFPE, on_trap);
-    for (int entry = 0; entry < CALL_ENTRIES; entry++)
-        for (uint64_t seed = 0; seed < (suite_long ? 2000u : 60u); seed++, calls += ENVIRONMENT_CASES)
-            every_environment(entry, seed);
+    for (int isa = 0, count = suite_isas(isas); isa < count; isa++) {
+        CHECK_OK(focal_set_isa(isas[isa]));
+        for (int entry = 0; entry < CALL_ENTRIES; entry++)
+            for (uint64_t seed = 0; seed < (suite_long ? 2000u : 60u); seed++, calls += ENVIRONMENT_CASES)
+                every_environment(entry, seed);
+    }
+    focal_set_isa(NULL);
     figure_sum("environment.calls", calls);
 }
 

@@ -104,50 +104,73 @@ static void alignment(void)
     figure_sum("alignment.comparisons", compared);
 }
 
-/* Elements of a slice against the same elements of the whole, for every start and length: position and tail. */
+/* Elements of a slice against the same elements of the whole, for every start and length: position, tail and neighbours.
+ * Softmax's outputs as double too: its samples are computed in double, of which float's rounding hides the last bits. */
+enum { SLICED = 700, SLICED_CLASSES = 5, SLICES = 130 };
+
+struct sliced {
+    float scores[SLICED * SLICED_CLASSES], targets[SLICED * SLICED_CLASSES];
+    int32_t labels[SLICED];
+    double whole[3][SLICED * SLICED_CLASSES], part[3][SLICED * SLICED_CLASSES];
+};
+
+static void slice(const struct sliced *all, focal_args *args, int at, int n, double to[3][SLICED * SLICED_CLASSES])
+{
+    int softmax = args->target_kind == FOCAL_TARGETS_LABELS;
+    args->outer = n;
+    args->scores = all->scores + at * args->classes;
+    args->targets = softmax ? (const void *)(all->labels + at) : all->targets + at;
+    args->loss = to[0];
+    args->grad = to[1];
+    args->hess = to[2];
+    CHECK_OK(softmax ? focal_softmax(args) : focal_sigmoid(args));
+}
+
+static double compare_slices(struct sliced *all, focal_args *args, size_t size)
+{
+    double compared = 0;
+    slice(all, args, 0, SLICED, all->whole);
+    for (int start = 0; start < SLICES; start++)
+        for (int n = 0; n < SLICES; n++) {
+            slice(all, args, start, n, all->part);
+            for (int o = 0; o < 3; o++, compared++) {
+                size_t width = o == 0 ? size : size * (size_t)args->classes;
+                CHECK(!memcmp(all->part[o], (char *)all->whole[o] + (size_t)start * width, (size_t)n * width),
+                      "%s, %lld classes, gamma %g, %zu bytes: output %d of [%d, %d) differs from the whole", focal_isa(),
+                      (long long)args->classes, args->gamma, size, o, start, start + n);
+            }
+        }
+    return compared;
+}
+
 static void slices(void)
 {
-    enum { N = 700, K = 5, LENGTHS = 130 };
-    static float scores[N * K], targets[N * K], whole[3][N * K], part[3][N * K];
-    static int32_t labels[N];
+    static struct sliced all;
     static const double gammas[] = {2, 1.5, .7};
+    const char *isas[SUITE_ISAS];
     uint64_t state = 3;
     double compared = 0;
-    for (int i = 0; i < N * K; i++) {
-        scores[i] = (float)(8 * random_unit(&state) - 4);
-        targets[i] = (float)(i % 3 == 0);
-        labels[i / K] = (int32_t)(i * 7 / K % K);
+    for (int i = 0; i < SLICED * SLICED_CLASSES; i++) {
+        int is_wide = i / SLICED_CLASSES % 17 == 3; /* some beyond the range of exp */
+        all.scores[i] = (float)(8 * random_unit(&state) - 4) * (is_wide ? 300 : 1);
+        all.targets[i] = (float)(i % 3 == 0);
+        all.labels[i / SLICED_CLASSES] = i * 7 / SLICED_CLASSES % SLICED_CLASSES;
     }
-    for (int softmax = 0; softmax < 2; softmax++)
-        for (int g = 0; g < 3; g++) {
-            int k = softmax ? K : 1;
-            focal_args a;
-            focal_args_init(&a, sizeof a);
-            a.classes = k;
-            a.threads = 1;
-            a.gamma = gammas[g];
-            a.target_kind = softmax ? FOCAL_TARGETS_LABELS : FOCAL_TARGETS_DENSE;
-            a.target_dtype = softmax ? FOCAL_DTYPE_I32 : FOCAL_DTYPE_F32;
-            for (int start = -1; start < LENGTHS; start++)
-                for (int n = start < 0 ? N : 0; n < (start < 0 ? N + 1 : LENGTHS); n++) {
-                    int at = start < 0 ? 0 : start;
-                    float(*to)[N * K] = start < 0 ? whole : part;
-                    a.outer = n;
-                    a.scores = scores + at * k;
-                    a.targets = softmax ? (const void *)(labels + at) : targets + at;
-                    a.loss = to[0];
-                    a.grad = to[1];
-                    a.hess = to[2];
-                    CHECK_OK(softmax ? focal_softmax(&a) : focal_sigmoid(&a));
-                    for (int o = 0; o < 3 && start >= 0; o++) {
-                        int width = o == 0 ? 1 : k;
-                        CHECK(!memcmp(part[o], whole[o] + at * width, sizeof(float) * (size_t)(n * width)),
-                              "softmax %d gamma %g: output %d of [%d, %d) differs from the whole", softmax, gammas[g], o, at,
-                              at + n);
-                        compared++;
-                    }
-                }
-        }
+    for (int isa = 0, count = suite_isas(isas); isa < count; isa++)
+        for (int kind = 0; kind < 3; kind++)
+            for (int g = 0; g < 3; g++) {
+                focal_args args;
+                focal_args_init(&args, sizeof args);
+                CHECK_OK(focal_set_isa(isas[isa]));
+                args.classes = kind ? SLICED_CLASSES : 1;
+                args.threads = 1;
+                args.gamma = gammas[g];
+                args.target_kind = kind ? FOCAL_TARGETS_LABELS : FOCAL_TARGETS_DENSE;
+                args.target_dtype = kind ? FOCAL_DTYPE_I32 : FOCAL_DTYPE_F32;
+                args.out_dtype = kind == 2 ? FOCAL_DTYPE_F64 : FOCAL_DTYPE_F32;
+                compared += compare_slices(&all, &args, kind == 2 ? sizeof(double) : sizeof(float));
+            }
+    focal_set_isa(NULL);
     figure_sum("slices.comparisons", compared);
 }
 

@@ -27,7 +27,7 @@ RUNS = [
     ["test_values"], ["test_environment"], ["test_entries", "large"],
     ["test_entries", "shards_refuse", "ignoring_refuses", "more_classes_than_labels", "alpha_of_some"],
     ["memory", "guard", "arguments", "overlap"], ["bits", "threads", "alignment", "slices", "isas"],
-    ["threads", "callers", "small_stacks"], ["fork"], ["resources", "failing_allocations", "failing_threads"],
+    ["threads", "callers"], ["fork"], ["resources", "failing_allocations", "failing_threads"],
     ["process", "workers_block_signals", "load_unload"],
 ]
 CORRECTNESS = ROOT / "Tests/python/correctness"
