@@ -5,6 +5,7 @@ import ctypes
 import numpy
 
 import cases
+import frameworks
 import native
 
 COUNT, LIMIT, ALPHA, GAMMA = 1 << 20, 20, 0.25, 2.0
@@ -20,12 +21,9 @@ def true_gradient(z, y):
 
 def contenders():
     """(name, call with logits, targets and gradient) of the library and of the peers that run here."""
-    library, peers = ctypes.CDLL(str(native.LIBRARY)), ctypes.CDLL(str(native.OUT / "libpeers.so"))
-    pointer, size, double, single = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_double, ctypes.c_float
-    ours, peer = library.focal_sigmoid_loss_f32, peers.run_binary
-    ours.argtypes = [pointer, pointer, size, double, double, ctypes.c_int, pointer, pointer]
-    peer.argtypes = [ctypes.c_char_p, pointer, pointer, pointer, size, single, single, ctypes.c_int]
-    peer.restype = double
+    pointer, double = ctypes.c_void_p, ctypes.c_double
+    ours, peer = ctypes.CDLL(str(native.LIBRARY)).focal_sigmoid_loss_f32, frameworks.peers().run_binary
+    ours.argtypes = [pointer, pointer, ctypes.c_size_t, double, double, ctypes.c_int, pointer, pointer]
     yield "ours", lambda z, y, grad: ours(z, y, COUNT, ALPHA, GAMMA, 0, None, grad)
     for name in cases.C_PEERS:
         yield name, lambda z, y, grad, name=name: peer(name.encode(), z, y, grad, COUNT, ALPHA, GAMMA, 1)

@@ -28,7 +28,7 @@ struct SoftmaxTerm {
         }
     }
 
-    /// The baseline, whose softmax is not fast in any case, has but one way.
+    /// The baseline, whose softmax is not fast in any case, has but the exact way: a second would not fit the library's size.
     private static var hasPlain: Bool {
         #if ISA_X86_64
             false

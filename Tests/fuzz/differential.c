@@ -88,7 +88,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         heaps[i].used = 0;
         focal_set_isa(isas[i]);
         call_make(&calls[i], entry, &s, &fuzz_limits, heap_take, &heaps[i]);
-        terms = smoothed_terms(&calls[i]); /* before the gradient may take the scores' place */
+        if (i == 0)
+            terms = smoothed_terms(&calls[i]); /* before the gradient may take the scores' place */
         statuses[i] = call_run(&calls[i]);
         demand(statuses[i] == statuses[0], entry, "instruction sets give different statuses");
         if (strcmp(isas[i], "x86-64")) {
