@@ -139,10 +139,11 @@ def test_special_rows_among_masked_classes(dtype, classes, kind, isa):
 @cache
 def large_problem(dtype, classes):
     rng = np.random.default_rng(classes)
-    scores = rng.normal(0, 4, (2, classes)).astype(dtype)
-    labels = np.array([classes // 3, classes - 1])
-    coordinates = sorted({0, 1, classes // 3, classes // 2, classes - 2, classes - 1})
-    given = dict(outer=2, classes=classes, scores=scores, targets=labels, target_kind=LABELS)
+    # Two rows so far from 0 that each chunk of theirs has its own maximum as its reference.
+    scores = (rng.normal(0, 4, (4, classes)) + [[0], [0], [5000], [-5000]]).astype(dtype)
+    labels = np.array([classes // 3, classes - 1] * 2)
+    coordinates = sorted({0, 1, classes // 3, *range(classes // 2, classes // 2 + 12), classes - 2, classes - 1})
+    given = dict(outer=4, classes=classes, scores=scores, targets=labels, target_kind=LABELS)
     return given, softmax(coordinates=coordinates, **given), coordinates
 
 
