@@ -641,19 +641,30 @@ static int32_t break_overlap(focal_args *a, struct source *s)
     return FOCAL_ERROR_OVERLAP;
 }
 
+/* The wrong label next to the right ones, on either side. */
+static int64_t wrong_label(const focal_args *a, struct source *s)
+{
+    int step = a->target_dtype != FOCAL_DTYPE_U8 && source_pick(s, 2) ? -1 : 1;
+    int64_t label = step < 0 ? -1 : a->shard_total ? a->shard_total : a->classes;
+    while (label == a->background_label || label == a->ignore_index)
+        label += step;
+    return label;
+}
+
 static int32_t break_target(struct call *c, struct source *s)
 {
     focal_args *a = &c->args;
     int64_t n = a->target_kind == FOCAL_TARGETS_LABELS ? samples_of(a) : elements_of(a);
-    int64_t k = a->shard_total ? a->shard_total : a->classes;
     static const double wrong[] = {120, 2, -.5, 1.5, -7, 1e9, NAN};
     if (n == 0 || a->ignore_mask || a->target_check == FOCAL_TARGETS_TRUSTED)
         return FOCAL_OK;
-    double bad = a->target_kind == FOCAL_TARGETS_LABELS ? (double)(k + 5) : wrong[source_pick(s, 7)];
-    if (a->target_dtype == FOCAL_DTYPE_U8)
-        bad = k + 5 < 200 && a->target_kind == FOCAL_TARGETS_LABELS ? (double)(k + 5) : 200;
-    else if (a->target_dtype >= FOCAL_DTYPE_I32 && a->target_kind == FOCAL_TARGETS_DENSE)
-        bad = -7;
+    double bad = wrong[source_pick(s, 7)];
+    if (a->target_kind == FOCAL_TARGETS_LABELS)
+        bad = (double)wrong_label(a, s);
+    else if (a->target_dtype >= FOCAL_DTYPE_U8)
+        bad = a->target_dtype == FOCAL_DTYPE_U8 ? 200 : -7;
+    if (a->target_dtype == FOCAL_DTYPE_U8 && bad > UINT8_MAX)
+        return FOCAL_OK;
     int64_t at = (int64_t)source_pick(s, (uint32_t)(n < 65536 ? n : 65536));
     store((void *)(uintptr_t)a->targets, a->target_dtype, at, bad);
     return FOCAL_ERROR_TARGET;
