@@ -21,6 +21,7 @@ struct SoftmaxLoss {
     private let targets: TargetReader
     private let sample: SoftmaxSample
     private let label: Int
+    private var topTarget = 0.0
     private let isLive: Bool
     private let factor: Double  // of everything: sample weight, and class weight where there are labels
     private let gamma: Double
@@ -30,7 +31,7 @@ struct SoftmaxLoss {
     /// What some classes add to the sums.
     private struct Classes {
         let shares: ClassShares
-        let y, rest: Doubles  // the target and 1 - y, neither taken from the other
+        let lead: Doubles  // d, the target beyond the top class's, before smoothing
         let share: Doubles  // y a
         let entropy, logs: Jet  // y a L and L
         let term, modulator: Jet  // y a M L and y a M (MIXTURE)
@@ -38,8 +39,7 @@ struct SoftmaxLoss {
 
     /// Sums over the classes.
     private struct Sums {
-        var p = ClassSum()  // y p
-        var q = ClassSum()  // (1 - y) p
+        var lead = ClassSum()  // d p
         var share = ClassSum()
         var infinite = ClassSum()  // weight of absent classes
         var entropy = ClassJetSum()
@@ -62,6 +62,7 @@ struct SoftmaxLoss {
         let isTargets = args.smoothing_rule == FOCAL_SMOOTHING_TARGETS
         smoothing = isTargets ? 0 : args.label_smoothing
         targetSmoothing = isTargets ? args.label_smoothing : 0
+        topTarget = target(sample.top)
     }
 
     /// Writes the sample's outputs and returns its loss.
@@ -82,11 +83,14 @@ struct SoftmaxLoss {
     private var isMixture: Bool { plan.pointee.args.soft_rule == FOCAL_SOFT_MIXTURE }
     private var uniform: Doubles { Doubles(1 / Double(sample.classes)) }
 
+    /// A class's target, before smoothing.
+    private func target(_ klass: Int) -> Double {
+        plan.pointee.isLabels ? (klass == label ? 1 : 0) : targets.value(sample.element(klass))
+    }
+
     private func classes(_ klass: Int, _ count: Int) -> Classes {
         let isLabels = plan.pointee.isLabels
-        let given = sample.lanes(klass, count, beyond: 0) { k in
-            isLabels ? (k == label ? 1 : 0) : targets.value(sample.element(k))
-        }
+        let given = sample.lanes(klass, count, beyond: 0, target)
         let weight = sample.lanes(klass, count, beyond: 0) { k in
             plan.pointee.classAlpha(k) * (isLabels ? 1 : plan.pointee.classWeight(k))
         }
@@ -94,22 +98,18 @@ struct SoftmaxLoss {
         let shares = sample.shares(klass, count)
         let (p, q, isTop) = (shares.p, shares.q, shares.isTop)
         let finite = Doubles.select(exists == Doubles.one, shares.loss.atMost(Doubles(1e300)), Doubles.zero)
-        let e = Doubles(targetSmoothing), keep = Doubles(1 - targetSmoothing)
-        let y = given * keep + uniform * e
-        let rest = (Doubles.one - given) * keep + (Doubles.one - uniform) * e
-        let share = y * weight
+        let share = smoothedTarget(given, even: uniform) * weight
         let logs = Jet.select(isTop, Jet(finite, -q, p * q), Jet(finite, -exists, Doubles.zero))
         let other = Jet.select(isTop, Jet(q, -(p * q), p * q * (p - q)), Jet(q, -p, -p))
         let modulator = isMixture ? share * other.power(gamma) : Jet.zero
         return Classes(
-            shares: shares, y: y, rest: rest, share: share, entropy: share * logs, logs: logs, term: modulator * logs,
-            modulator: modulator)
+            shares: shares, lead: given - Doubles(topTarget), share: share, entropy: share * logs, logs: logs,
+            term: modulator * logs, modulator: modulator)
     }
 
     private func add(_ own: Classes, to sums: inout Sums) {
         let isTop = own.shares.isTop
-        sums.p.add(own.y * own.shares.p, isTop: isTop)
-        sums.q.add(own.rest * own.shares.p, isTop: isTop)
+        sums.lead.add(own.lead * own.shares.p, isTop: isTop)
         sums.share.add(own.share, isTop: isTop)
         sums.infinite.add(Doubles.select(Doubles(1e300) < own.shares.loss, own.share, Doubles.zero), isTop: isTop)
         sums.entropy.add(own.entropy, isTop: isTop)
@@ -122,13 +122,14 @@ struct SoftmaxLoss {
 
     /// The sums in every lane, and the loss.
     private struct Totals {
-        let p, q, share: ClassSum
+        let lead, share: ClassSum
+        let miss: Doubles  // 1 - p_t
         let entropy, logs, term, modulator: ClassJetSum
         let loss: Double
 
         init(_ s: Sums, _ loss: SoftmaxLoss) {
-            p = s.p.total
-            q = s.q.total
+            lead = s.lead.total
+            miss = loss.smoothedTarget(Doubles(1 - loss.topTarget) - lead.all, even: Doubles.one - loss.uniform)
             share = s.share.total
             entropy = s.entropy.total
             logs = s.logs.total
@@ -137,10 +138,15 @@ struct SoftmaxLoss {
             let value =
                 loss.isMixture
                 ? loss.smoothed(term.all, with: modulator.all * logs.all)
-                : Jet(q.all, Doubles.zero, Doubles.zero).power(loss.gamma).value
+                : Jet(miss, Doubles.zero, Doubles.zero).power(loss.gamma).value
                     * loss.smoothed(entropy.all, with: share.all * logs.all)
             self.loss = s.infinite.total.all.v[0] > 0 ? .infinity : value.v[0]
         }
+    }
+
+    /// Targets y = (1 - e) t + e/K, or sums of them.
+    private func smoothedTarget(_ given: Doubles, even: Doubles) -> Doubles {
+        Doubles(1 - targetSmoothing) * given + Doubles(targetSmoothing) * even
     }
 
     /// Smoothing of the cross-entropy alone spreads a part of the share evenly: `even` is the share times the sum of L.
@@ -164,13 +170,13 @@ struct SoftmaxLoss {
         write(klass, count, own.shares.p, grad: jet.first, hess: hess)
     }
 
-    /// With m = 1 - p_t = sum (1 - y_k) p_k:  dm/dz_j = p_j ((1 - y_j) sum y_k p_k - y_j sum (1 - y_k) p_k), sums over k != j,
-    /// exact where a target is 0 or 1; and d2m/dz_j2 is that times 1 - 2 p_j.
+    /// With m = 1 - p_t:  dm/dz_j = p_j sum (y_k - y_j) p_k, and d2m/dz_j2 is that times 1 - 2 p_j.  Targets are taken relative
+    /// to the top class's, y_k - y_top = (1 - e) d_k:  1 - p_t is exact where the target is hard, and where smoothing gives some
+    /// classes the same target no rounding is left, for an entropy as large as the scores to multiply.
     private func interpolated(_ own: Classes, _ all: Totals) -> Jet {
         let (p, q, isTop) = (own.shares.p, own.shares.q, own.shares.isTop)
-        let pulled = own.rest * all.p.beside(own.y * p, isTop: isTop), pushed = own.y * all.q.beside(own.rest * p, isTop: isTop)
-        let pull = p * (pulled - pushed)
-        let modulator = Jet(all.q.all, pull, pull * (q - p)).power(gamma)
+        let pull = Doubles(1 - targetSmoothing) * p * (all.lead.beside(own.lead * p, isTop: isTop) - own.lead * q)
+        let modulator = Jet(all.miss, pull, pull * (q - p)).power(gamma)
         let logs = all.logs.along(own.logs, own.shares)
         return modulator * smoothed(all.entropy.along(own.entropy, own.shares), with: all.share.all * logs)
     }
@@ -188,9 +194,9 @@ struct SoftmaxLoss {
             let pulled = all.logs.all * all.modulator.pull(shares)
             return Doubles(smoothing) * all.modulator.all * pq - smoothed(all.term.pull(shares), with: pulled)
         }
-        let m = Jet(all.q.all, pq, Doubles.zero).power(gamma)
+        let m = Jet(all.miss, pq, Doubles.zero).power(gamma)
         let entropy = smoothed(all.entropy.all, with: all.share.all * all.logs.all)
-        return m.value * all.share.all * pq + m.first * all.p.all * entropy
+        return m.value * all.share.all * pq + m.first * smoothedTarget(Doubles(topTarget) + all.lead.all, even: uniform) * entropy
     }
 
     // MARK: - Out

@@ -219,6 +219,24 @@ def test_saturated_class_probabilities(rule, smoothing_rule, gamma, isa):
         held("focal_softmax", given, OUTPUTS, expected, f"softmax saturated, rule {rule}, hessian {hessian}")
 
 
+@pytest.mark.parametrize("gamma", (0.5, 2.0, 7.5))
+@pytest.mark.parametrize("rule", (header.SOFT_INTERPOLATE, header.SOFT_MIXTURE), ids=("interpolate", "mixture"))
+@pytest.mark.parametrize("smoothing", (0.0, 0.3), ids=("before", "here"))
+def test_smoothed_labels_and_scores_beyond_exp(smoothing, rule, gamma, isa):
+    """The entropy is as large as the scores: what smoothing gives every class alike must leave nothing for it to multiply."""
+    labels = np.eye(5)[[3, 3, 0]]
+    scores = [[0.0, -20, -37, -200, -1e30], [3.0, 1, 2, -240, -1e33], [2.0, -40, -38, -1e30, -45]]
+    for hessian in HESSIANS:
+        given = dict(
+            outer=3, classes=5, scores=np.array(scores), targets=labels if smoothing else 0.7 * labels + 0.3 / 5,
+            label_smoothing=smoothing, soft_rule=rule, gamma=gamma, hessian=hessian,
+        )  # fmt: skip
+        expected = truth("focal_softmax", given, OUTPUTS)
+        got = call("focal_softmax", OUTPUTS, **given)
+        for name in OUTPUTS:
+            np.testing.assert_allclose(got[name], expected[name].high, rtol=1e-13, atol=1e-14, err_msg=name)
+
+
 # ---- The full Hessian
 
 
