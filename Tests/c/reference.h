@@ -135,12 +135,19 @@ static inline int reference_covers(const struct call *c)
 {
     const focal_args *a = &c->args;
     int labels = a->target_kind == FOCAL_TARGETS_LABELS;
-    if (a->grad == a->scores || a->accumulate || a->upstream || a->reduction == FOCAL_REDUCTION_MEAN || a->ignore_mask ||
-        a->ignore_index != FOCAL_LABEL_NONE || a->background_label != FOCAL_LABEL_NONE || a->label_smoothing != 0)
+    int ignores = a->ignore_mask || a->ignore_index != FOCAL_LABEL_NONE || a->background_label != FOCAL_LABEL_NONE;
+    int smooths_entropy = a->label_smoothing != 0 && a->smoothing_rule == FOCAL_SMOOTHING_CE;
+    if (a->grad == a->scores || a->accumulate || a->upstream || a->reduction == FOCAL_REDUCTION_MEAN || ignores || smooths_entropy)
         return 0;
     if (c->entry == CALL_SIGMOID)
         return a->input == FOCAL_INPUT_LOGITS;
     return c->entry == CALL_SOFTMAX && (labels || !a->class_weights) && a->classes <= REFERENCE_CLASSES;
+}
+
+/* A target of one of so many classes, smoothed. */
+static inline double reference_target(const focal_args *a, double y, int64_t classes)
+{
+    return (1 - a->label_smoothing) * y + a->label_smoothing / (double)classes;
 }
 
 /* The dtype of the outputs, and how far an answer may lie from the reference, relative to its size. */
@@ -220,6 +227,7 @@ static inline int reference_check_sigmoid(const struct call *c, char *message)
         double z = call_load(a->scores, a->score_dtype, i), pos = a->pos_weights ? a->pos_weights[column] : a->pos_weight;
         double y = a->target_kind == FOCAL_TARGETS_DENSE ? call_load(a->targets, a->target_dtype, i)
                                                          : call_load(a->targets, a->target_dtype, sample) == (double)column;
+        y = reference_target(a, y, 2);
         double weight = a->class_weights ? a->class_weights[column] : 1;
         if (a->weights)
             weight *= call_load(a->weights, a->weight_dtype, a->weight_layout == FOCAL_WEIGHTS_ELEMENT ? i : sample);
@@ -247,6 +255,7 @@ static inline int reference_check_softmax(const struct call *c, char *message)
             z[j] = call_load(a->scores, a->score_dtype, first + j * inner);
             y[j] = a->target_kind == FOCAL_TARGETS_DENSE ? call_load(a->targets, a->target_dtype, first + j * inner)
                                                          : call_load(a->targets, a->target_dtype, sample) == (double)j;
+            y[j] = reference_target(a, y[j], k);
             tame &= reference_tame(z[j]);
         }
         if (a->target_kind == FOCAL_TARGETS_LABELS) {
