@@ -43,6 +43,8 @@ def test_set_isa_and_back():
     with pytest.raises(focalloss.FocalLossError) as caught:
         focalloss.set_isa("sparc")
     assert caught.value.name == "FOCAL_ERROR_ISA" and focalloss.info()["isa"] == before
+    with pytest.raises(TypeError, match="isa must be a str or None; got 3"):
+        focalloss.set_isa(3)
 
 
 @pytest.mark.parametrize("remake", [copy.copy, lambda error: pickle.loads(pickle.dumps(error))])

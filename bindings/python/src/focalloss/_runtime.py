@@ -44,10 +44,12 @@ def set_num_threads(threads: int) -> None:
 class set_isa:
     """Chooses the instruction set, for tests; used with `with`, the one before returns at its end.
 
-    isa: one of info()["available_isas"], or None for the highest. Errors: FocalLossError. Process-wide.
+    isa: one of info()["available_isas"], or None for the highest. Errors: FocalLossError; TypeError. Process-wide.
     """
 
     def __init__(self, isa: str | None = None):
+        if not isinstance(isa, str | None):
+            raise TypeError(f"isa must be a str or None; got {isa!r}")
         self._before = _abi.FUNCTIONS["isa"]()
         check(_abi.FUNCTIONS["set_isa"](None if isa is None else isa.encode()))
 
