@@ -27,7 +27,7 @@ struct SoftmaxBlocks<V: Lanes> {
     }
 
     /// One loop for all vectors, the last one too, which goes by way of the scratch: its body is long.
-    private func run(_ reference: Reference<V>) {
+    @inline(__always) private func run(_ reference: Reference<V>) {
         let block = SoftmaxScratch<V>.block
         let rest = count & (V.count &- 1), whole = count &- rest
         var from = scores, to = exponentials

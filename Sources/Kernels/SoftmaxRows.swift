@@ -1,10 +1,12 @@
 import CKernels
 
-/// Softmax over long rows, a class in every lane: a few rows at a time, so that the term has its eight samples.  The first pass
+/// Softmax over long rows, a class in every lane: some rows at a time, so that the term has vectors of samples.  The first pass
 /// turns a row's scores into exponentials and adds them up, the second scales these into the outputs.
 struct SoftmaxRows<V: Lanes> {
     typealias Array = UnsafeMutablePointer<V.Scalar>
 
+    /// Rows at a time: each step between the passes waits for the one before it, four vectors of samples wait once.
+    private static var tallest: Int { 32 }
     /// Rows shorter than this are transposed instead.
     static var shortest: Int { 64 }
 
@@ -55,10 +57,10 @@ struct SoftmaxRows<V: Lanes> {
         let room = SoftmaxScratch<V>.vectors &* V.count
         if args.grad != nil && args.accumulate == 0 && !others && writesLanes {
             keep = .gradient
-            height = max(1, min(8, 8192 / classes))  // all of a tile in the second cache
+            height = max(1, min(SoftmaxRows.tallest, 8192 / classes))  // all of a tile in the second cache
         } else if classes <= room {
             keep = .tile
-            height = min(8, room / classes)
+            height = min(SoftmaxRows.tallest, room / classes)
         } else {
             keep = .nowhere
             height = 1
