@@ -131,10 +131,12 @@ FOCAL_INLINE int focal_is_busy(const focal_job *job) { return job->working > 0; 
 /* Round to nearest, all exceptions masked, no FTZ, no DAZ. */
 FOCAL_INLINE uint64_t focal_fp_enter(void) {
     uint32_t saved = __builtin_ia32_stmxcsr();
-    __builtin_ia32_ldmxcsr(0x1F80);
+    if ((saved & ~0x3Fu) != 0x1F80) __builtin_ia32_ldmxcsr(0x1F80);
     return saved;
 }
-FOCAL_INLINE void focal_fp_leave(uint64_t saved) { __builtin_ia32_ldmxcsr((uint32_t)saved); }
+FOCAL_INLINE void focal_fp_leave(uint64_t saved) {
+    if (__builtin_ia32_stmxcsr() != (uint32_t)saved) __builtin_ia32_ldmxcsr((uint32_t)saved);
+}
 
 #elif defined(__aarch64__)
 
