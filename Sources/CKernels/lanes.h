@@ -163,6 +163,13 @@ typedef FOCAL_VECTOR(uint16_t, FOCAL_FLOATS) focal_halves;
 FOCAL_MATCH(floats)
 FOCAL_MATCH(doubles)
 
+/* 1 / (2 sqrt x) to 3.5 percent: halving and negating the bits of a number does that to its logarithm, nearly (Lomont, "Fast
+ * inverse square root", 2003); the constant has the minus one of the half in its exponent. */
+FOCAL_INLINE focal_floats focal_rough_floats(focal_floats x) { return (focal_floats)(0x5EB759DF - ((focal_words)x >> 1)); }
+FOCAL_INLINE focal_doubles focal_rough_doubles(focal_doubles x) {
+    return (focal_doubles)(0x5FD6EB50C7B537A9 - ((FOCAL_VECTOR(uint64_t, FOCAL_DOUBLES))x >> 1));
+}
+
 /* One of four numbers for each lane, by the two lowest bits of `index`. */
 FOCAL_INLINE focal_floats focal_pick_floats(focal_floats index, float a, float b, float c, float d) {
 #if defined(__AVX512F__)

@@ -37,6 +37,8 @@ protocol Lanes {
     func union(_ other: Self) -> Self
     func intersection(_ other: Self) -> Self
     var squareRoot: Self { get }
+    /// 1 / (2 sqrt self) to 3.5 percent; finite at 0.
+    var roughHalfInverseRoot: Self { get }
     /// self with its sign changed where `other` is negative (its sign bit: -0.0 counts).
     func flippingSign(where other: Self) -> Self
     /// Where the sign bit is set: -0.0 counts.
@@ -178,6 +180,7 @@ struct Floats: Lanes {
     @_transparent func union(_ other: Self) -> Self { Self(focal_union_floats(v, other.v)) }
     @_transparent func intersection(_ other: Self) -> Self { Self(focal_intersection_floats(v, other.v)) }
     @_transparent var squareRoot: Self { Self(focal_root_floats(v)) }
+    @_transparent var roughHalfInverseRoot: Self { Self(focal_rough_floats(v)) }
     @_transparent func flippingSign(where other: Self) -> Self { Self(focal_flip_floats(v, other.v)) }
     @_transparent var isNegative: Mask { focal_negative_floats(v) }
     @_transparent static func < (a: Self, b: Self) -> Mask { focal_less_floats(a.v, b.v) }
@@ -255,6 +258,7 @@ struct Doubles: Lanes {
     @_transparent func union(_ other: Self) -> Self { Self(focal_union_doubles(v, other.v)) }
     @_transparent func intersection(_ other: Self) -> Self { Self(focal_intersection_doubles(v, other.v)) }
     @_transparent var squareRoot: Self { Self(focal_root_doubles(v)) }
+    @_transparent var roughHalfInverseRoot: Self { Self(focal_rough_doubles(v)) }
     @_transparent func flippingSign(where other: Self) -> Self { Self(focal_flip_doubles(v, other.v)) }
     @_transparent var isNegative: Mask { focal_negative_doubles(v) }
     @_transparent static func < (a: Self, b: Self) -> Mask { focal_less_doubles(a.v, b.v) }

@@ -40,11 +40,12 @@ enum GammaHalf: Modulator {
         return root.hi + root.lo
     }
 
-    /// One step of Newton's for what the root's rounding and the low part of q leave.
+    /// One step of Newton's for what the root's rounding and the low part of q leave, an ulp at most: the slope needs but two
+    /// digits, and no division.
     @_transparent static func squareRoot<V: Lanes>(_ q: Pair<V>) -> Pair<V> {
         let root = q.hi.squareRoot
         let residual = q.lo - root.error(of: q.hi, times: root)
-        return Pair(root, residual / (root + root).atLeast(V(V.Scalar.leastNormalMagnitude)))
+        return Pair(root, residual * q.hi.roughHalfInverseRoot)
     }
 }
 
