@@ -130,8 +130,10 @@ $(OBJ)/libfocalloss.o: $(OBJ)/FocalLoss.o $(KERNELS:%=$(OBJ)/%.o) $(OBJ)/exports
 	$(Q)$(LD) -r --force-group-allocation $(filter %.o,$^) -o $@.open
 	$(Q)$(OBJCOPY) --keep-global-symbols=$(OBJ)/exports $@.open $@
 
+# noseparate-code: code and constants share pages, of which each seam would waste one in a library of 60.
 LINKING = -shared -Wl,-soname,$(SONAME) -Wl,--version-script=$(OBJ)/exports.map -Wl,--build-id=sha1 -Wl,--gc-sections \
-	-Wl,-z,now -Wl,-z,relro -Wl,-z,noexecstack -Wl,-z,nodelete -Wl,-z,defs -Wl,--as-needed
+	-Wl,-z,now -Wl,-z,relro -Wl,-z,noexecstack -Wl,-z,nodelete -Wl,-z,defs -Wl,-z,noseparate-code \
+	-Wl,--as-needed
 $(SHARED): $(OBJ)/libfocalloss.o $(OBJ)/exports.map
 	$(call run,LINK  $@) $(CC) $(LDFLAGS) $(LINKING) $< -lm -o $@
 

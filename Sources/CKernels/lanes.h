@@ -284,36 +284,77 @@ FOCAL_INLINE FOCAL_VECTOR(double, 2) focal_fold_doubles(focal_doubles rest, foca
 FOCAL_INLINE float focal_largest_floats(focal_floats x) { return focal_fold_floats(x, x).y; }
 FOCAL_INLINE double focal_largest_doubles(focal_doubles x) { return focal_fold_doubles(x, x).y; }
 
-/* Transposes a matrix of any size in squares of four; the last square overlaps its neighbour. */
-#define FOCAL_TRANSPOSE(name, scalar)                                                                                         \
+/* The four columns of four rows, in each 128 bits of a vector. */
+#define FOCAL_TURN(x, low, high, front, back)                                                                                 \
+    {                                                                                                                         \
+        __auto_type a = low(x[0], x[1]);                                                                                      \
+        __auto_type b = low(x[2], x[3]);                                                                                      \
+        __auto_type c = high(x[0], x[1]);                                                                                     \
+        __auto_type d = high(x[2], x[3]);                                                                                     \
+        x[0] = front(a, b), x[1] = back(a, b), x[2] = front(c, d), x[3] = back(c, d);                                         \
+    }
+#define FOCAL_LOW4(a, b) __builtin_shufflevector(a, b, 0, 4, 1, 5)
+#define FOCAL_HIGH4(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
+#define FOCAL_FRONT4(a, b) __builtin_shufflevector(a, b, 0, 1, 4, 5)
+#define FOCAL_BACK4(a, b) __builtin_shufflevector(a, b, 2, 3, 6, 7)
+
+/* Transposes a matrix of any size, `block` rows and columns at a time; the last block overlaps its neighbour. */
+#define FOCAL_TRANSPOSE(name, scalar, block)                                                                                  \
     static inline void focal_transpose_##name(const scalar *from, ptrdiff_t stride_from, ptrdiff_t rows, ptrdiff_t columns,   \
                                               scalar *to, ptrdiff_t stride_to) {                                              \
-        typedef FOCAL_VECTOR(scalar, 4) four;                                                                                 \
         if (rows < 4 || columns < 4) {                                                                                        \
             for (ptrdiff_t r = 0; r < rows; r++)                                                                              \
                 for (ptrdiff_t c = 0; c < columns; c++) to[c * stride_to + r] = from[r * stride_from + c];                    \
             return;                                                                                                           \
         }                                                                                                                     \
-        for (ptrdiff_t next = 0; next < columns; next += 4) {                                                                 \
-            ptrdiff_t c = FOCAL_MIN(next, columns - 4);                                                                       \
-            for (ptrdiff_t after = 0; after < rows; after += 4) {                                                             \
-                ptrdiff_t r = FOCAL_MIN(after, rows - 4);                                                                     \
-                const scalar *source = from + r * stride_from + c;                                                            \
-                scalar *target = to + c * stride_to + r;                                                                      \
-                four x[4];                                                                                                    \
-                _Pragma("unroll") for (int i = 0; i < 4; i++) __builtin_memcpy(&x[i], source + i * stride_from, sizeof x[i]); \
-                four a = __builtin_shufflevector(x[0], x[1], 0, 4, 1, 5), b = __builtin_shufflevector(x[2], x[3], 0, 4, 1, 5);\
-                four c2 = __builtin_shufflevector(x[0], x[1], 2, 6, 3, 7), d = __builtin_shufflevector(x[2], x[3], 2, 6, 3, 7);\
-                x[0] = __builtin_shufflevector(a, b, 0, 1, 4, 5);                                                             \
-                x[1] = __builtin_shufflevector(a, b, 2, 3, 6, 7);                                                             \
-                x[2] = __builtin_shufflevector(c2, d, 0, 1, 4, 5);                                                            \
-                x[3] = __builtin_shufflevector(c2, d, 2, 3, 6, 7);                                                            \
-                _Pragma("unroll") for (int i = 0; i < 4; i++) __builtin_memcpy(target + i * stride_to, &x[i], sizeof x[i]);   \
+        block(scalar)                                                                                                         \
+    }
+#define FOCAL_EACH_BLOCK(height, width)                                                                                       \
+    for (ptrdiff_t next = 0, c; c = FOCAL_MIN(next, columns - width), next < columns; next += width)                          \
+        for (ptrdiff_t after = 0, r; r = FOCAL_MIN(after, rows - height), after < rows; after += height)
+#define FOCAL_FOUR _Pragma("unroll") for (int i = 0; i < 4; i++)
+#define FOCAL_SQUARES(scalar)                                                                                                 \
+    FOCAL_EACH_BLOCK(4, 4) {                                                                                                  \
+        FOCAL_VECTOR(scalar, 4) x[4];                                                                                         \
+        FOCAL_FOUR __builtin_memcpy(&x[i], from + (r + i) * stride_from + c, sizeof x[i]);                                    \
+        FOCAL_TURN(x, FOCAL_LOW4, FOCAL_HIGH4, FOCAL_FRONT4, FOCAL_BACK4)                                                     \
+        FOCAL_FOUR __builtin_memcpy(to + (c + i) * stride_to + r, &x[i], sizeof x[i]);                                        \
+    }
+#if defined(__AVX__)
+/* Two squares of four at a time: one below the other, where the rows are whole vectors of samples, or else side by side. */
+#define FOCAL_LOW8(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 4, 12, 5, 13)
+#define FOCAL_HIGH8(a, b) __builtin_shufflevector(a, b, 2, 10, 3, 11, 6, 14, 7, 15)
+#define FOCAL_FRONT8(a, b) __builtin_shufflevector(a, b, 0, 1, 8, 9, 4, 5, 12, 13)
+#define FOCAL_BACK8(a, b) __builtin_shufflevector(a, b, 2, 3, 10, 11, 6, 7, 14, 15)
+#define FOCAL_TWO_SQUARES(scalar)                                                                                             \
+    FOCAL_VECTOR(scalar, 8) x[4];                                                                                             \
+    FOCAL_VECTOR(scalar, 4) half;                                                                                             \
+    if (rows % 8 == 0) {                                                                                                      \
+        FOCAL_EACH_BLOCK(8, 4) {                                                                                              \
+            const scalar *upper = from + r * stride_from + c, *lower = upper + 4 * stride_from;                               \
+            FOCAL_FOUR {                                                                                                      \
+                __builtin_memcpy(&half, upper + i * stride_from, sizeof half), x[i].lo = half;                                \
+                __builtin_memcpy(&half, lower + i * stride_from, sizeof half), x[i].hi = half;                                \
+            }                                                                                                                 \
+            FOCAL_TURN(x, FOCAL_LOW8, FOCAL_HIGH8, FOCAL_FRONT8, FOCAL_BACK8)                                                 \
+            FOCAL_FOUR __builtin_memcpy(to + (c + i) * stride_to + r, &x[i], sizeof x[i]);                                    \
+        }                                                                                                                     \
+    } else {                                                                                                                  \
+        FOCAL_EACH_BLOCK(4, 8) {                                                                                              \
+            scalar *left = to + c * stride_to + r, *right = left + 4 * stride_to;                                             \
+            FOCAL_FOUR __builtin_memcpy(&x[i], from + (r + i) * stride_from + c, sizeof x[i]);                                \
+            FOCAL_TURN(x, FOCAL_LOW8, FOCAL_HIGH8, FOCAL_FRONT8, FOCAL_BACK8)                                                 \
+            FOCAL_FOUR {                                                                                                      \
+                half = x[i].lo, __builtin_memcpy(left + i * stride_to, &half, sizeof half);                                   \
+                half = x[i].hi, __builtin_memcpy(right + i * stride_to, &half, sizeof half);                                  \
             }                                                                                                                 \
         }                                                                                                                     \
     }
-FOCAL_TRANSPOSE(floats, float)
-FOCAL_TRANSPOSE(doubles, double)
+FOCAL_TRANSPOSE(floats, float, FOCAL_TWO_SQUARES)
+#else
+FOCAL_TRANSPOSE(floats, float, FOCAL_SQUARES)
+#endif
+FOCAL_TRANSPOSE(doubles, double, FOCAL_SQUARES)
 
 /* A hint, of any address. */
 FOCAL_INLINE void focal_prefetch(const void *p) { __builtin_prefetch(p); }

@@ -27,11 +27,11 @@ enum Exponential {
     /// 2^-headroom
     @_transparent static var underHeadroom: Double { 0x1p-20 }
 
-    /// The steps nearest to x, `magic` included, and what is left of x.
-    @_transparent static func reduce<V: Lanes>(_ x: V) -> (steps: V, exact: V, r: V) {
-        let c = V.exponential
-        let steps = x.times(V(c.parts * 0x1.71547652b82fep+0), plus: V(c.magic))
-        let n = steps - V(c.magic)
+    /// The steps nearest to x, less those of some whole binades, `magic` included; and what is left of x.
+    @_transparent static func reduce<V: Lanes>(_ x: V, less binades: Double = 0) -> (steps: V, exact: V, r: V) {
+        let c = V.exponential, magic = V(c.magic - c.parts * binades)
+        let steps = x.times(V(c.parts * 0x1.71547652b82fep+0), plus: magic)
+        let n = steps - magic
         let exact = n.times(V(-c.stepHi), plus: x)
         return (steps, exact, n.times(V(-c.stepLo), plus: exact))
     }
@@ -40,6 +40,13 @@ enum Exponential {
     /// relative to e^x, and underflows no earlier.
     @_transparent static func binades<V: Lanes>(_ x: V) -> V {
         (x.times(V(0x1.71547652b82fep+0), plus: V(-0.5)) + V(V.exponential.magic)) - V(V.exponential.magic)
+    }
+
+    /// e^x 2^-binades, in the format's normal range.
+    @_transparent static func scaled<V: Lanes>(_ x: V, less binades: Double) -> V {
+        let (steps, _, r) = reduce(x, less: binades)
+        let scale = V.power(steps)
+        return V.expm1(r, steps: steps).times(scale, plus: scale)
     }
 
     /// e^x 2^-n for `origin` = n parts, x no more than a binade above n ln 2: about one ulp of error however large x and

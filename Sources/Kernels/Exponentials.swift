@@ -29,3 +29,13 @@ struct Reference<V: Lanes> {
     @inline(__always) func shifted(_ z: V) -> V { Reference.shifted(z, shift) }
     @inline(__always) static func shifted(_ z: V, _ shift: V) -> V { V.select(z == shift, V.zero, z - shift) }
 }
+
+/// Samples none of whose scores is beyond `reach`, as nearly all are: their exponentials stand relative to one constant, whatever
+/// their maximum, for which their scores need not be read.  It is as if that were `reach`: the smallest exponential is 2^-97.
+enum Moderate {
+    @_transparent static var reach: Double { 40 }
+    /// The whole binades of e^reach, less the headroom.
+    @_transparent static var steps: Double { 57 - Exponential.headroom }
+
+    @_transparent static func exponential<V: Lanes>(_ z: V) -> V { Exponential.scaled(z, less: steps) }
+}

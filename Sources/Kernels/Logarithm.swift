@@ -8,21 +8,21 @@ enum Logarithm {
         return Doubles.select(half < complement, -natural(x), near)
     }
 
-    /// log x for x >= 0, exact in its leading term where x is near 1; -inf at 0.
-    @inline(never) static func natural(_ x: Doubles) -> Doubles {
-        let parts = pair(x)
+    /// log (2^binades x) for x >= 0, exact in its leading term where that is near 1; -inf at 0.
+    @inline(never) static func natural(_ x: Doubles, binades: Doubles = Doubles.zero) -> Doubles {
+        let parts = pair(x, binades: binades)
         let limited = Doubles.select(x == Doubles.zero, Doubles(-Double.infinity), parts.hi + parts.lo)
         return Doubles.select(x == x, limited, x)
     }
 
-    /// log x for x > 0 as hi + lo, absolute error 2^-54: x = 2^k m with m in [sqrt .5, sqrt 2), log m = 2 artanh((m-1) / (m+1)),
-    /// and k ln 2 has an exact part.
-    @inline(never) static func pair(_ x: Doubles) -> Pair<Doubles> {
+    /// log (2^binades x) for x > 0 as hi + lo, absolute error 2^-54: x = 2^k m with m in [sqrt .5, sqrt 2), log m = 2 artanh((m-1)
+    /// / (m+1)), and the binades' ln 2 has an exact part.
+    @inline(never) static func pair(_ x: Doubles, binades: Doubles = Doubles.zero) -> Pair<Doubles> {
         let tiny = x < Doubles(0x1p-1022)
         let scaled = Doubles.select(tiny, x * Doubles(0x1p54), x)
         let upper = Doubles(0x1.6a09e667f3bcdp0) < scaled.significand
         let shift = Doubles.select(tiny, Doubles(-54.0), Doubles.zero) + Doubles.select(upper, Doubles.one, Doubles.zero)
-        let k = scaled.exponent + shift
+        let k = (scaled.exponent + shift) + binades
         let m = Doubles.select(upper, scaled.significand * Doubles(0.5), scaled.significand)
         let d = m + Doubles.one
         let s = (m - Doubles.one) / d

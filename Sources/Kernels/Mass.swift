@@ -21,6 +21,9 @@ struct Mass {
     @_transparent var reference: Doubles { binade.times(Doubles(0x1.62e42fefa39efp-1), plus: shift) }
     @_transparent private var binade: Doubles { steps + Doubles(Exponential.headroom) }
 
+    /// log of the true sum that `sum` stands for.
+    @_transparent func logarithm(_ sum: Doubles) -> Doubles { shift + Logarithm.natural(sum, binades: steps) }
+
     /// log of a sum, less `reference`.
     @_transparent static func log(_ sum: Doubles) -> Doubles { Logarithm.natural(sum * Doubles(Exponential.underHeadroom)) }
 

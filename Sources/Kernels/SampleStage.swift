@@ -13,9 +13,9 @@ struct SampleStage<V: Lanes> {
     func begin() {
         let args = plan.pointee.args
         let targets = TargetReader(plan)
-        for i in 0..<count {
-            let label = targets.label(first &+ i)
-            samples.label[i] = plan.pointee.isIgnored(first &+ i, label: label) ? .nan : Double(label)
+        Labels(targets: args.targets.unsafelyUnwrapped, first: first, count: count, to: samples.label).run(labels: args.target_dtype)
+        if plan.pointee.ignores {
+            for i in 0..<count where plan.pointee.isIgnored(first &+ i, label: targets.label(first &+ i)) { samples.label[i] = .nan }
         }
         let offset = Doubles(Double(args.shard_total > 0 ? args.shard_offset : 0)), classes = Doubles(Double(args.classes))
         let weight = Doubles(args.alpha == FOCAL_ALPHA_OFF ? 1 : args.alpha), gamma = Doubles(args.gamma)
@@ -107,5 +107,17 @@ struct SampleStage<V: Lanes> {
             let sum = args.shard_sum.unsafelyUnwrapped[first &+ i] * mass.exponential(Doubles(largest)).v[0]
             samples.setMass(i, shift: mass.shift.v[0], steps: mass.steps.v[0], rest: sum, top: 0)
         }
+    }
+}
+
+/// Labels as doubles.
+private struct Labels: TargetWork {
+    let targets: UnsafeRawPointer
+    let first: Int
+    let count: Int
+    let to: UnsafeMutablePointer<Double>
+
+    func run<T: Target>(_: T.Type) {
+        for i in 0..<count { to[i] = T.value(T.at(targets, first &+ i)) }
     }
 }

@@ -39,6 +39,9 @@ struct SoftmaxColumns<V: Lanes> {
     private var block: Int { SoftmaxScratch<V>.block }
     /// One block: what is read once is still there whenever it is needed.
     private var isKept: Bool { classes <= block }
+    /// So few classes that no row of them is long, whose sums theirs would have to be.
+    private var isFew: Bool { V.dtype == FOCAL_DTYPE_F32 && classes <= SoftmaxRows<V>.shortest }
+    private var isSharded: Bool { plan.pointee.args.shard_total > 0 }
 
     /// Samples of the tile that starts at `first`: of one plane only, where they lie in planes.
     private func tileCount(_ first: Int, _ end: Int) -> Int {
@@ -53,18 +56,22 @@ struct SoftmaxColumns<V: Lanes> {
             element: (first / inner) &* classes &* inner &+ first % inner)
         let samples = scratch.samples
         stage.begin()
-        forEach(chunk, of: 0..<classes) { chunk in
-            let plane = findReferences(chunk, tile)
-            forEach(block, of: chunk) { block in
-                exponentiate(isKept ? plane : scores(block, tile), block, tile)
-                for w in 0..<tile.vectors { addUp(block, w, isFirst: block.lowerBound == chunk.lowerBound) }
+        if isFew {
+            addUpFew(tile)
+        } else {
+            forEach(chunk, of: 0..<classes) { chunk in
+                let plane = findReferences(chunk, tile)
+                forEach(block, of: chunk) { block in
+                    exponentiate(isKept ? plane : scores(block, tile), block, tile)
+                    for w in 0..<tile.vectors { addUp(block, w, isFirst: block.lowerBound == chunk.lowerBound) }
+                }
+                samples.addChunk(count, isFirst: chunk.lowerBound == 0)
             }
-            samples.addChunk(count, isFirst: chunk.lowerBound == 0)
         }
         stage.finish(from: begin, &sums)
         forEach(chunk, of: 0..<classes) { chunk in
             if chunk.count < classes { _ = findReferences(chunk, tile) }
-            samples.scaleChunk(count, largest: Double(V.Scalar.greatestFiniteMagnitude))
+            samples.scaleChunk(count, isWhole: isFew && !isSharded, largest: Double(V.Scalar.greatestFiniteMagnitude))
             forEach(block, of: chunk) { block in
                 if !isKept { exponentiate(scores(block, tile), block, tile) }
                 write(.grad, block, tile)
@@ -119,11 +126,21 @@ struct SoftmaxColumns<V: Lanes> {
         return Lines(base: UnsafePointer(scratch.tile), stride: stride)
     }
 
+    /// Rows of the next tile: the hardware's prefetcher stops at every page.
+    @inline(__always) private func prefetch(_ rows: UnsafeRawPointer, _ bytes: Int) {
+        var i = 0
+        while i < bytes {
+            focal_prefetch(rows + i)
+            i &+= 64
+        }
+    }
+
     /// Whole rows, a vector of samples at a time; idle lanes get zeros.
     private func transpose(in rows: UnsafeRawPointer, _ dtype: Int32, _ tile: Tile) {
         for w in 0..<tile.vectors {
             let first = w &* V.count, count = min(V.count, tile.count &- first)
-            let source = rows + first &* classes &* size(of: dtype)
+            let bytes = V.count &* classes &* size(of: dtype), source = rows + w &* bytes
+            prefetch(source + width &* bytes, bytes)
             var matrix = UnsafePointer(source.assumingMemoryBound(to: V.Scalar.self))
             if dtype != V.dtype || count < V.count {
                 V.read(dtype, source, count &* classes, into: scratch.out)
@@ -144,13 +161,18 @@ struct SoftmaxColumns<V: Lanes> {
         forEach(block, of: chunk) { block in
             lines = scores(block, tile)
             for w in 0..<tile.vectors { raise(peaks + w &* V.count, lines, w, block.count) }
-            for i in 0..<tile.count {
-                let k = Int(samples.label[i]) &- block.lowerBound
-                if k >= 0 && k < block.count { samples.target[i] = Double(lines.base[k &* lines.stride &+ i]) }
-            }
+            findTargets(lines, block, tile)
         }
         scratch.setReferences(tile.vectors)
         return lines
+    }
+
+    private func findTargets(_ lines: Lines, _ block: Range<Int>, _ tile: Tile) {
+        let samples = scratch.samples
+        for i in 0..<tile.count {
+            let k = Int(samples.label[i]) &- block.lowerBound
+            if k >= 0 && k < block.count { samples.target[i] = Double(lines.base[k &* lines.stride &+ i]) }
+        }
     }
 
     private func raise(_ peaks: Array, _ lines: Lines, _ w: Int, _ length: Int) {
@@ -163,20 +185,59 @@ struct SoftmaxColumns<V: Lanes> {
     }
 
     /// Turns a block's scores into exponentials relative to its chunk's maxima.
-    @inline(never) private func exponentiate(_ lines: Lines, _ block: Range<Int>, _ tile: Tile) {
+    private func exponentiate(_ lines: Lines, _ block: Range<Int>, _ tile: Tile) {
+        for w in 0..<tile.vectors { exponentiate(lines, w, block.count) }
+    }
+
+    @inline(never) private func exponentiate(_ lines: Lines, _ w: Int, _ length: Int) {
         let samples = scratch.samples
-        for w in 0..<tile.vectors {
-            var from = lines.base + w &* V.count, step = lines.stride
-            let to = scratch.tile + w &* V.count
-            let reference = Reference(
-                shift: V(narrowing: samples.chunkShift + w &* V.count), steps: V(narrowing: samples.chunkSteps + w &* V.count))
-            if reference.isFar {
-                for k in 0..<block.count { reference.shifted(V(loading: from + k &* step)).store(to: to + k &* stride) }
-                from = UnsafePointer(to)
-                step = stride
-            }
-            for k in 0..<block.count { reference.near(V(loading: from + k &* step)).store(to: to + k &* stride) }
+        var from = lines.base + w &* V.count, step = lines.stride
+        let to = scratch.tile + w &* V.count
+        let reference = Reference(
+            shift: V(narrowing: samples.chunkShift + w &* V.count), steps: V(narrowing: samples.chunkSteps + w &* V.count))
+        if reference.isFar {
+            for k in 0..<length { reference.shifted(V(loading: from + k &* step)).store(to: to + k &* stride) }
+            from = UnsafePointer(to)
+            step = stride
         }
+        for k in 0..<length { reference.near(V(loading: from + k &* step)).store(to: to + k &* stride) }
+    }
+
+    // MARK: - First pass over few classes
+
+    /// All classes of a tile at once.  Scores that transposing brought are gone where the exponentials stand.
+    @inline(never) private func addUpFew(_ tile: Tile) {
+        var lines = scores(0..<classes, tile)
+        findTargets(lines, 0..<classes, tile)
+        var isModerate = !isSharded
+        func few(_ w: Int) -> SoftmaxFew<V> {
+            SoftmaxFew(scratch: scratch, classes: classes, stride: stride, lane: w &* V.count)
+        }
+        for w in 0..<tile.vectors where isModerate { isModerate = few(w).run(lines.base + w &* V.count, lines.stride) }
+        if !isModerate {
+            lines = scores(0..<classes, tile)
+            for w in 0..<tile.vectors {
+                exponentiateAny(lines, w)
+                _ = few(w).run(nil, 0)
+            }
+        }
+        scratch.samples.addChunk(tile.count, isFirst: true)
+    }
+
+    /// The exponentials of any samples: where one is moderate they come out the same, whatever stands beside it.
+    @inline(never) private func exponentiateAny(_ lines: Lines, _ w: Int) {
+        var farthest = V.zero, maximum = V(-Double.infinity)
+        for k in 0..<classes {
+            let z = V(loading: lines.base + (k &* lines.stride &+ w &* V.count))
+            farthest = farthest.atLeast(z.magnitude)
+            maximum = V.select(maximum < z, z, maximum)
+        }
+        // All shards must have references that scale to that of their sum.
+        let own = Reference(maximum: maximum), isFar = V(isSharded ? -1 : Moderate.reach) < farthest
+        scratch.setReference(
+            w &* V.count,
+            Reference(shift: V.select(isFar, own.shift, V.zero), steps: V.select(isFar, own.steps, V(Moderate.steps))))
+        exponentiate(lines, w, classes)
     }
 
     /// Adds up a block's exponentials beside the target's, a slot for each of a row's 16 sums.
@@ -206,15 +267,7 @@ struct SoftmaxColumns<V: Lanes> {
             used = min(used, half)
             half /= 2
         }
-        let samples = scratch.samples, rest = samples.blockRest, top = samples.blockTop
-        V(loading: rests).widen(to: rest)
-        V(loading: tops).widen(to: top)
-        var i = 0
-        while i < V.count {
-            samples.addBlock(
-                rest: Doubles(loading: rest + i), top: Doubles(loading: top + i), w &* V.count &+ i, isFirst: isFirst)
-            i &+= Doubles.count
-        }
+        scratch.addBlock(rest: V(loading: rests), top: V(loading: tops), w &* V.count, isFirst: isFirst)
     }
 
     @inline(__always) private func add(rest: V, top: V, to slot: Int, _ tops: Array, _ rests: Array) {
@@ -238,6 +291,7 @@ struct SoftmaxColumns<V: Lanes> {
                 let first = w &* V.count, count = min(V.count, tile.count &- first)
                 compute(output, block, w, to: scratch.out, V.count)
                 let place = isDirect ? target + first &* classes : rows
+                if isDirect { prefetch(place + stride &* classes, V.count &* classes &* MemoryLayout<V.Scalar>.stride) }
                 V.transpose(scratch.out, V.count, rows: classes, columns: V.count, to: place, classes)
                 if !isDirect { writer.put(rows, count &* classes, output, at: (tile.first &+ first) &* classes) }
             }
@@ -253,25 +307,12 @@ struct SoftmaxColumns<V: Lanes> {
 
     private func compute(_ output: SoftmaxOutput, _ block: Range<Int>, _ w: Int, to values: Array, _ step: Int) {
         let samples = scratch.samples, lane = w &* V.count
+        let column = SoftmaxColumn(scratch: scratch, classes: block, stride: stride, lane: lane)
+        let target = V(narrowing: output.target(samples) + lane), silences = plan.pointee.ignores && output.isSilenced
         if let factor = output.factor(samples) {
-            map(output, block, w, to: values, step, Multiple(factor: V(narrowing: factor + lane)))
+            column.write(values, step, Multiple(factor: V(narrowing: factor + lane)), target, silences: silences)
         } else {
-            map(output, block, w, to: values, step, HessianFormula(plan, samples) { V(narrowing: $0 + lane) })
-        }
-    }
-
-    @inline(__always) private func map<F: ClassFormula>(
-        _ output: SoftmaxOutput, _ block: Range<Int>, _ w: Int, to values: Array, _ step: Int, _ formula: F
-    ) where F.V == V {
-        let samples = scratch.samples, lane = w &* V.count
-        let label = V(narrowing: samples.label + lane), target = V(narrowing: output.target(samples) + lane)
-        let live = V(narrowing: samples.live + lane)
-        let silences = plan.pointee.ignores && output.isSilenced
-        for k in 0..<block.count {
-            var value = formula.value(V(loading: scratch.tile + (k &* stride &+ lane)))
-            value = V.select(label == V(Double(block.lowerBound &+ k)), target, value)
-            if silences { value = V.select(live == V.zero, V.zero, value) }
-            value.store(to: values + k &* step)
+            column.write(values, step, HessianFormula(plan, samples) { V(narrowing: $0 + lane) }, target, silences: silences)
         }
     }
 }

@@ -82,7 +82,8 @@ struct SoftmaxRows<V: Lanes> {
                 samples.chunkShift[r] = scratch.shifts[r &* chunks &+ c]
                 samples.chunkSteps[r] = scratch.steps[r &* chunks &+ c]
             }
-            samples.scaleChunk(count, largest: Double(V.Scalar.greatestFiniteMagnitude))
+            samples.scaleChunk(
+                count, isWhole: chunks == 1 && plan.pointee.args.shard_total == 0, largest: Double(V.Scalar.greatestFiniteMagnitude))
             write(.grad, first, count, c)
             write(.hess, first, count, c)
             write(.probabilities, first, count, c)

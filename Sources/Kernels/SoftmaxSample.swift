@@ -44,7 +44,7 @@ struct SoftmaxSample {
         return scalar(dtype, plan.pointee.args.scores.unsafelyUnwrapped + element(klass) &* size(of: dtype))
     }
 
-    var logSum: Double { (mass.reference + Mass.log(Doubles(total))).v[0] }
+    var logSum: Double { mass.logarithm(Doubles(total)).v[0] }
 
     /// The sum of exponentials relative to the maximum.
     var sumFromMaximum: Double { total / mass.exponential(Doubles(maximum)).v[0] }

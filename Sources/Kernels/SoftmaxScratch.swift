@@ -30,13 +30,27 @@ struct SoftmaxScratch<V: Lanes> {
     var row: Array { (base + 18432).assumingMemoryBound(to: V.Scalar.self) }
     /// In the first pass: the largest score of each sample in a chunk, what its exponentials will stand relative to.
     var peaks: Array { row }
-    @inline(never) func setReferences(_ vectors: Int) {
-        for w in 0..<vectors {
-            let i = w &* V.count
-            let reference = Reference(maximum: V(loading: peaks + i))
-            reference.shift.widen(to: samples.chunkShift + i)
-            reference.steps.widen(to: samples.chunkSteps + i)
+    /// What the exponentials of a vector of samples stand relative to.
+    @inline(__always) func setReference(_ lane: Int, _ reference: Reference<V>) {
+        reference.shift.widen(to: samples.chunkShift + lane)
+        reference.steps.widen(to: samples.chunkSteps + lane)
+    }
+    /// Adds the sums of a vector of samples to those of their chunk.
+    @inline(__always) func addBlock(rest: V, top: V, _ lane: Int, isFirst: Bool) {
+        let samples = samples
+        rest.widen(to: samples.blockRest)
+        top.widen(to: samples.blockTop)
+        var i = 0
+        while i < V.count {
+            samples.addBlock(
+                rest: Doubles(loading: samples.blockRest + i), top: Doubles(loading: samples.blockTop + i), lane &+ i,
+                isFirst: isFirst)
+            i &+= Doubles.count
         }
+    }
+    /// Of all, their maxima.
+    @inline(never) func setReferences(_ vectors: Int) {
+        for w in 0..<vectors { setReference(w &* V.count, Reference(maximum: V(loading: peaks + w &* V.count))) }
     }
     /// Then: the running sums of some blocks, and behind each their largest.
     static var blocks: Int { 16 }

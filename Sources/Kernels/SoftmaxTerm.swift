@@ -13,17 +13,35 @@ struct SoftmaxTerm {
         // Classes may have gammas of their own.
         let common = plan.pointee.args.gammas == nil ? plan.pointee.args.gamma : -1
         let isPlain = SoftmaxTerm.hasPlain && isShort && common >= 0 && GammaHalves.covers(common)
-        var i = 0
-        while i < count {
+        // Short stages over all samples rather than a long one over each vector: more of their chains fit the reorder window.
+        if isPlain {
+            forEachVector { i in Sums(samples, i, target: nil).target.store(to: targets + i) }
+            forEachVector { i in
+                Logarithm.plain1p(Sums(samples, i, target: targets).odds).store(to: losses + i)
+            }
+        }
+        forEachVector { i in
             // Each sample goes its own way: what stands beside it must not change its bits.
-            let sums = Sums(samples, i)
             var rest = Doubles.zero == Doubles.zero
             if isPlain {
-                let isModerate = sums.isModerate
+                let sums = Sums(samples, i, target: targets), isModerate = sums.isModerate
                 rest = Doubles.not(isModerate)
-                if Doubles.any(isModerate) { store(sums.plain(gamma: common), i, isModerate) }
+                if Doubles.any(isModerate) { store(sums.plain(gamma: common, loss: Doubles(loading: losses + i)), i, isModerate) }
             }
-            if Doubles.any(rest) { store(sums.exact(gamma: Doubles(loading: samples.gamma + i)), i, rest) }
+            if Doubles.any(rest) {
+                store(Sums(samples, i, target: nil).exact(gamma: Doubles(loading: samples.gamma + i)), i, rest)
+            }
+        }
+    }
+
+    // Between the stages, where the results will stand.
+    private var targets: UnsafeMutablePointer<Double> { samples.probability }
+    private var losses: UnsafeMutablePointer<Double> { samples.loss }
+
+    @inline(__always) private func forEachVector(_ body: (Int) -> Void) {
+        var i = 0
+        while i < count {
+            body(i)
             i &+= Doubles.count
         }
     }
@@ -43,6 +61,7 @@ struct SoftmaxTerm {
         let gamma: Doubles
         let weight: Doubles  // q^gamma
         let slope: Doubles
+        let probability: Doubles  // of an exponential of 1
         let total: Doubles  // of all classes
         let share: Pair<Doubles>  // 1 / others, 0 where no other class counts: the slope is 0 there too
     }
@@ -55,11 +74,12 @@ struct SoftmaxTerm {
         let target: Doubles
         let others: Doubles
 
-        @inline(__always) init(_ samples: Samples, _ i: Int) {
+        /// target: those that an earlier stage has made, if any.
+        @inline(__always) init(_ samples: Samples, _ i: Int, target made: UnsafeMutablePointer<Double>?) {
             mass = samples.mass(i)
             score = Doubles(loading: samples.target + i)
             isAbsent = Doubles(loading: samples.present + i) == Doubles.zero
-            target = Doubles.select(isAbsent, Doubles.one, mass.exponential(score))
+            target = made.map { Doubles(loading: $0 + i) } ?? Doubles.select(isAbsent, Doubles.one, mass.exponential(score))
             others = mass.rest + mass.top
         }
 
@@ -68,10 +88,12 @@ struct SoftmaxTerm {
             Doubles.and(Doubles(0x1p-500) < target, others < Doubles(0x1p400))
         }
 
-        /// -log p is log(1 + others / target) in one piece, whatever the margin's sign.
-        @inline(__always) func plain(gamma: Double) -> Term {
+        /// (1 - p) / p
+        @inline(__always) var odds: Doubles { others / target }
+
+        /// loss: -log p, which is log(1 + others / target) in one piece, whatever the margin's sign.
+        @inline(__always) func plain(gamma: Double, loss: Doubles) -> Term {
             let total = target + others, inverse = Doubles.one / total
-            let loss = Logarithm.plain1p(others / target)
             let margin = Margin(
                 u: Pair(Doubles.zero, Doubles.zero), log1p: Pair(loss, Doubles.zero), p: target * inverse,
                 q: Pair(others * inverse, Doubles.zero))
@@ -80,7 +102,8 @@ struct SoftmaxTerm {
             return Term(
                 margin: margin, gamma: Doubles(gamma), weight: weight,
                 slope: margin.slope(weight, Doubles(gamma), isSharp: false),
-                total: Doubles.select(isAbsent, others, total), share: Pair(share, Doubles.zero))
+                probability: Doubles.select(isAbsent, share, inverse), total: Doubles.select(isAbsent, others, total),
+                share: Pair(share, Doubles.zero))
         }
 
         /// One way for every gamma: beside the classes' exponentials one power a sample costs little.
@@ -93,7 +116,7 @@ struct SoftmaxTerm {
             let share = Pair(Doubles.one, Doubles.zero).quotient(others)
             return Term(
                 margin: margin, gamma: gamma, weight: weight, slope: margin.slope(weight, gamma, isSharp: GammaAny.isSharp),
-                total: total, share: Pair.select(others.hi == Doubles.zero, none, share))
+                probability: Doubles.one / total, total: total, share: Pair.select(others.hi == Doubles.zero, none, share))
         }
     }
 
@@ -109,10 +132,10 @@ struct SoftmaxTerm {
         put(-scaled, samples.gradTarget)
         put(term.share * scaled, samples.gradFactor)
         put(Doubles.select(a == Doubles.zero, Doubles.zero, a * (w * margin.loss(isSharp: true))), samples.loss)
-        put(Doubles.one / term.total, samples.probability)
+        put(term.probability, samples.probability)
         put(margin.p, samples.probabilityTarget)
         if args.log_sum_exp != nil {
-            put(samples.mass(i).reference + Mass.log(term.total), samples.logSum)
+            put(samples.mass(i).logarithm(term.total), samples.logSum)
         }
         guard args.hess != nil else { return }
         let scale = a * Doubles(plan.pointee.scale * args.hessian_scale)

@@ -182,3 +182,34 @@ def test_rows_do_not_matter_to_each_other(classes, isa):
     for row in range(3):
         alone = call("focal_softmax", outputs, outer=1, scores=scores[row], targets=labels[row : row + 1], **fields)
         assert all(alone[n].tobytes() == whole[n].reshape(3, -1)[row].tobytes() for n in outputs), row
+
+
+@pytest.mark.parametrize("inner", (1, 40))
+@pytest.mark.parametrize("classes", (1, 2, 5, 10, 21, 64))
+@pytest.mark.parametrize("dtype", (np.float32, np.float64))
+def test_far_samples_do_not_matter_to_others(dtype, classes, inner, isa):
+    """A sample gives the same bits beside one whose scores lie far from 0 as without it: few classes take a shorter way where
+    all of a vector of samples allow it."""
+    rng = np.random.default_rng(classes)
+    samples = 40
+    scores, labels = rng.normal(0, 6, (samples, classes)), rng.integers(0, classes, samples).astype(np.int32)
+    scores[5::7] *= 1e-3 / np.abs(scores[5::7]).max()
+    scores[3::7, 0], scores[4::7, -1] = 39.9, -39.9
+    outputs = "loss", "grad", "hess", "probabilities", "log_sum_exp"
+
+    def run(scores):
+        given = np.ascontiguousarray(scores if inner == 1 else scores.T).astype(dtype)
+        got = call(
+            "focal_softmax", outputs, outer=samples // inner, classes=classes, inner=inner, scores=given, targets=labels,
+            target_kind=header.TARGETS_LABELS, gamma=2.0, hessian=header.HESSIAN_EXACT,
+        )
+        by_sample = {name: got[name].reshape(-1, samples).T if inner > 1 else got[name].reshape(samples, -1) for name in outputs}
+        return {name: np.ascontiguousarray(values) for name, values in by_sample.items()}
+
+    plain = run(scores)
+    far = np.arange(0, samples, 9)
+    moved = scores.copy()
+    moved[far] += rng.choice([-1e4, -300, -45, 45, 300, 1e4], (len(far), 1))
+    beside, others = run(moved), np.setdiff1d(np.arange(samples), far)
+    for name in outputs:
+        assert beside[name][others].tobytes() == plain[name][others].tobytes(), name
