@@ -298,7 +298,7 @@ FOCAL_INLINE double focal_largest_doubles(focal_doubles x) { return focal_fold_d
 #define FOCAL_FRONT4(a, b) __builtin_shufflevector(a, b, 0, 1, 4, 5)
 #define FOCAL_BACK4(a, b) __builtin_shufflevector(a, b, 2, 3, 6, 7)
 
-/* Transposes a matrix of any size, `block` rows and columns at a time; the last block overlaps its neighbour. */
+/* Transposes a matrix, `block` rows and columns at a time; the last block overlaps its neighbour. */
 #define FOCAL_TRANSPOSE(name, scalar, block)                                                                                  \
     static inline void focal_transpose_##name(const scalar *from, ptrdiff_t stride_from, ptrdiff_t rows, ptrdiff_t columns,   \
                                               scalar *to, ptrdiff_t stride_to) {                                              \
@@ -309,19 +309,18 @@ FOCAL_INLINE double focal_largest_doubles(focal_doubles x) { return focal_fold_d
         }                                                                                                                     \
         block(scalar)                                                                                                         \
     }
-#define FOCAL_EACH_BLOCK(height, width)                                                                                       \
-    for (ptrdiff_t next = 0, c; c = FOCAL_MIN(next, columns - width), next < columns; next += width)                          \
-        for (ptrdiff_t after = 0, r; r = FOCAL_MIN(after, rows - height), after < rows; after += height)
+/* Where each block of `size` in `whole` begins. */
+#define FOCAL_EACH(at, size, whole) for (ptrdiff_t next = 0, at; at = FOCAL_MIN(next, whole - size), next < whole; next += size)
 #define FOCAL_FOUR _Pragma("unroll") for (int i = 0; i < 4; i++)
 #define FOCAL_SQUARES(scalar)                                                                                                 \
-    FOCAL_EACH_BLOCK(4, 4) {                                                                                                  \
+    FOCAL_EACH(c, 4, columns) FOCAL_EACH(r, 4, rows) {                                                                        \
         FOCAL_VECTOR(scalar, 4) x[4];                                                                                         \
         FOCAL_FOUR __builtin_memcpy(&x[i], from + (r + i) * stride_from + c, sizeof x[i]);                                    \
         FOCAL_TURN(x, FOCAL_LOW4, FOCAL_HIGH4, FOCAL_FRONT4, FOCAL_BACK4)                                                     \
         FOCAL_FOUR __builtin_memcpy(to + (c + i) * stride_to + r, &x[i], sizeof x[i]);                                        \
     }
 #if defined(__AVX__)
-/* Two squares of four at a time: one below the other, where the rows are whole vectors of samples, or else side by side. */
+/* Two squares of four at a time, along that side of the matrix which is whole vectors of samples. */
 #define FOCAL_LOW8(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 4, 12, 5, 13)
 #define FOCAL_HIGH8(a, b) __builtin_shufflevector(a, b, 2, 10, 3, 11, 6, 14, 7, 15)
 #define FOCAL_FRONT8(a, b) __builtin_shufflevector(a, b, 0, 1, 8, 9, 4, 5, 12, 13)
@@ -330,23 +329,29 @@ FOCAL_INLINE double focal_largest_doubles(focal_doubles x) { return focal_fold_d
     FOCAL_VECTOR(scalar, 8) x[4];                                                                                             \
     FOCAL_VECTOR(scalar, 4) half;                                                                                             \
     if (rows % 8 == 0) {                                                                                                      \
-        FOCAL_EACH_BLOCK(8, 4) {                                                                                              \
-            const scalar *upper = from + r * stride_from + c, *lower = upper + 4 * stride_from;                               \
-            FOCAL_FOUR {                                                                                                      \
-                __builtin_memcpy(&half, upper + i * stride_from, sizeof half), x[i].lo = half;                                \
-                __builtin_memcpy(&half, lower + i * stride_from, sizeof half), x[i].hi = half;                                \
+        FOCAL_EACH(c, 4, columns) {                                                                                           \
+            const scalar *upper = from + c, *lower = upper + 4 * stride_from;                                                 \
+            scalar *target = to + c * stride_to;                                                                              \
+            for (ptrdiff_t r = 0; r < rows; r += 8, upper += 8 * stride_from, lower += 8 * stride_from, target += 8) {        \
+                FOCAL_FOUR {                                                                                                  \
+                    __builtin_memcpy(&half, upper + i * stride_from, sizeof half), x[i].lo = half;                            \
+                    __builtin_memcpy(&half, lower + i * stride_from, sizeof half), x[i].hi = half;                            \
+                }                                                                                                             \
+                FOCAL_TURN(x, FOCAL_LOW8, FOCAL_HIGH8, FOCAL_FRONT8, FOCAL_BACK8)                                             \
+                FOCAL_FOUR __builtin_memcpy(target + i * stride_to, &x[i], sizeof x[i]);                                      \
             }                                                                                                                 \
-            FOCAL_TURN(x, FOCAL_LOW8, FOCAL_HIGH8, FOCAL_FRONT8, FOCAL_BACK8)                                                 \
-            FOCAL_FOUR __builtin_memcpy(to + (c + i) * stride_to + r, &x[i], sizeof x[i]);                                    \
         }                                                                                                                     \
     } else {                                                                                                                  \
-        FOCAL_EACH_BLOCK(4, 8) {                                                                                              \
-            scalar *left = to + c * stride_to + r, *right = left + 4 * stride_to;                                             \
-            FOCAL_FOUR __builtin_memcpy(&x[i], from + (r + i) * stride_from + c, sizeof x[i]);                                \
-            FOCAL_TURN(x, FOCAL_LOW8, FOCAL_HIGH8, FOCAL_FRONT8, FOCAL_BACK8)                                                 \
-            FOCAL_FOUR {                                                                                                      \
-                half = x[i].lo, __builtin_memcpy(left + i * stride_to, &half, sizeof half);                                   \
-                half = x[i].hi, __builtin_memcpy(right + i * stride_to, &half, sizeof half);                                  \
+        FOCAL_EACH(r, 4, rows) {                                                                                              \
+            const scalar *source = from + r * stride_from;                                                                    \
+            scalar *left = to + r, *right = left + 4 * stride_to;                                                             \
+            for (ptrdiff_t c = 0; c < columns; c += 8, source += 8, left += 8 * stride_to, right += 8 * stride_to) {          \
+                FOCAL_FOUR __builtin_memcpy(&x[i], source + i * stride_from, sizeof x[i]);                                    \
+                FOCAL_TURN(x, FOCAL_LOW8, FOCAL_HIGH8, FOCAL_FRONT8, FOCAL_BACK8)                                             \
+                FOCAL_FOUR {                                                                                                  \
+                    half = x[i].lo, __builtin_memcpy(left + i * stride_to, &half, sizeof half);                               \
+                    half = x[i].hi, __builtin_memcpy(right + i * stride_to, &half, sizeof half);                              \
+                }                                                                                                             \
             }                                                                                                                 \
         }                                                                                                                     \
     }

@@ -155,7 +155,7 @@ struct SoftmaxColumns<V: Lanes> {
 
     /// Reads a chunk's scores for its references, the maxima, and for the scores of its targets.
     @inline(never) private func findReferences(_ chunk: Range<Int>, _ tile: Tile) -> Lines {
-        let samples = scratch.samples, peaks = scratch.peaks
+        let peaks = scratch.peaks
         var lines = Lines(base: UnsafePointer(scratch.tile), stride: stride)
         V.fill(peaks, stride, with: -V.Scalar.infinity)
         forEach(block, of: chunk) { block in
