@@ -88,13 +88,25 @@ FOCAL_INLINE void focal_store_first_words(float *p, focal_vector_words x, ptrdif
     if (n & 1) *p = two.x;
 #endif
 }
-#define FOCAL_FIRST_MOVES(name, scalar, half, suffix)                                                                         \
-    FOCAL_INLINE focal_##name focal_load_first_##name(const scalar *p, ptrdiff_t n) {                                         \
+#if defined(__AVX512F__)
+typedef uint16_t focal_bits_ps;
+typedef uint8_t focal_bits_pd;
+#define FOCAL_LOAD_FIRST(name, p, n, half, suffix)                                                                            \
+    __builtin_ia32_loadu##suffix##512_mask(                                                                                   \
+        p, (focal_##name)0, (focal_bits_##suffix)(n < 0 ? 0 : n < 16 ? (1 << n) - 1 : 0xFFFF))
+#else
+#define FOCAL_LOAD_FIRST(name, p, n, half, suffix)                                                                            \
+    __extension__({                                                                                                           \
         focal_mask_##name mask = focal_first_##name(n);                                                                       \
         focal_##name x;                                                                                                       \
         x.lo = __builtin_ia32_maskload##suffix##256((const half *)p, mask.lo);                                                \
         x.hi = __builtin_ia32_maskload##suffix##256((const half *)p + 1, mask.hi);                                            \
-        return x;                                                                                                             \
+        x;                                                                                                                    \
+    })
+#endif
+#define FOCAL_FIRST_MOVES(name, scalar, half, suffix)                                                                         \
+    FOCAL_INLINE focal_##name focal_load_first_##name(const scalar *p, ptrdiff_t n) {                                         \
+        return FOCAL_LOAD_FIRST(name, p, n, half, suffix);                                                                    \
     }                                                                                                                         \
     FOCAL_INLINE void focal_store_first_##name(scalar *p, focal_##name x, ptrdiff_t n) {                                      \
         focal_store_first_words((float *)p, (focal_vector_words)x, n * (ptrdiff_t)(sizeof *p / 4));                           \

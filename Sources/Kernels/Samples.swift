@@ -80,18 +80,21 @@ struct Samples {
     }
 
     /// The factors of a chunk's exponentials: products in double, for a factor alone may be out of a float's range (where the
-    /// exponential that it meets is 0).  isWhole: the chunk is all of its samples, and the scale 1.
-    @inline(never) func scaleChunk(_ count: Int, isWhole: Bool, largest: Double) {
+    /// exponential that it meets is 0).  Of ratios those that the term has made: what else stands there may be subnormal, and slow.
+    /// isWhole: the chunk is all of its samples, and the scale 1.
+    @inline(never) func scaleChunk(_ count: Int, isWhole: Bool, hasRatios: Bool, largest: Double) {
         var i = 0
         while i < count {
             let chunk = Mass(
                 shift: Doubles(loading: chunkShift + i), steps: Doubles(loading: chunkSteps + i), rest: Doubles.zero,
                 top: Doubles.zero)
             let scale = isWhole ? Doubles.one : chunk.scale(to: mass(i))
-            scale.store(to: chunkScale + i)
             (scale * Doubles(loading: gradFactor + i)).store(to: gradScaled + i)
-            (scale * Doubles(loading: ratio + i)).atMost(Doubles(largest)).store(to: ratioScaled + i)
             (scale * Doubles(loading: probability + i)).store(to: probabilityScaled + i)
+            if hasRatios {
+                scale.store(to: chunkScale + i)
+                (scale * Doubles(loading: ratio + i)).atMost(Doubles(largest)).store(to: ratioScaled + i)
+            }
             i &+= Doubles.count
         }
     }

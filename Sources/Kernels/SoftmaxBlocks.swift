@@ -31,10 +31,10 @@ struct SoftmaxBlocks<V: Lanes> {
         let block = SoftmaxScratch<V>.block
         let rest = count & (V.count &- 1), whole = count &- rest
         var from = scores, to = exponentials
+        var sums = scratch.blockSums(0)
         var i = 0
         while i < count {
-            let end = min(i &+ block, count), window = scratch.window(beside: target &- i) - i,
-                sums = scratch.blockSums(i / block)
+            let end = min(i &+ block, count), window = scratch.window(beside: target &- i) - i
             var now = Extremes<V>(), next = Extremes<V>()
             while i < end {
                 if i == whole {
@@ -56,6 +56,7 @@ struct SoftmaxBlocks<V: Lanes> {
             }
             now.rest.store(to: sums)
             now.top.store(to: sums + V.count)
+            sums += 2 &* V.count
         }
         if rest > 0 { V(loading: scratch.room).store(to: exponentials + whole, first: rest) }
     }

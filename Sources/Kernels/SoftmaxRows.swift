@@ -83,7 +83,8 @@ struct SoftmaxRows<V: Lanes> {
                 samples.chunkSteps[r] = scratch.steps[r &* chunks &+ c]
             }
             samples.scaleChunk(
-                count, isWhole: chunks == 1 && plan.pointee.args.shard_total == 0, largest: Double(V.Scalar.greatestFiniteMagnitude))
+                count, isWhole: chunks == 1 && plan.pointee.args.shard_total == 0, hasRatios: plan.pointee.args.hess != nil,
+                largest: Double(V.Scalar.greatestFiniteMagnitude))
             write(.grad, first, count, c)
             write(.hess, first, count, c)
             write(.probabilities, first, count, c)
