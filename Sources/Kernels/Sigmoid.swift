@@ -80,14 +80,23 @@ struct Sigmoid<V: Lanes> {
 
 /// Sums of losses: eight running sums in double through a range, then a fixed tree.
 enum Reduction {
-    /// Losses whose first stands at `place` in its range.  Through memory: a vector indexed at run time would be stored and
-    /// loaded whole each time.
+    /// Losses whose first stands at `place` in its range: all eight at a time where they begin with the first.
     static func add<S: LaneScalar>(
         _ losses: UnsafeMutablePointer<S>, _ count: Int, at place: Int = 0, to sums: inout SIMD8<Double>
     ) {
+        let whole = S.Vector.count == 8 && place & 7 == 0 ? count & ~7 : 0
+        var i = 0
+        while i < whole {
+            S.Vector(loading: losses + i).accumulate(into: &sums)
+            i &+= 8
+        }
+        // Through memory: a vector indexed at run time would be stored and loaded whole each time.
         withUnsafeMutableBytes(of: &sums) { bytes in
             let sums = bytes.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: Double.self)
-            for i in 0..<count { sums[(place &+ i) & 7] += Double(losses[i]) }
+            while i < count {
+                sums[(place &+ i) & 7] += Double(losses[i])
+                i &+= 1
+            }
         }
     }
 
