@@ -26,18 +26,27 @@ enum Call {
 
     /// A call whose arguments are in its plan.
     static func run(_ plan: UnsafeMutablePointer<focal_plan>, _ family: Check.Family) -> Int32 {
+        plan.pointee.args.isOrdinary ? run(plan, family, isOrdinary: true) : runOther(plan, family)
+    }
+
+    /// A call that is not ordinary, or not in order.
+    @inline(never) private static func runOther(_ plan: UnsafeMutablePointer<focal_plan>, _ family: Check.Family) -> Int32 {
+        run(plan, family, isOrdinary: false)
+    }
+
+    @_transparent private static func run(
+        _ plan: UnsafeMutablePointer<focal_plan>, _ family: Check.Family, isOrdinary: Bool
+    ) -> Int32 {
         do throws(Failure) {
-            try Check(plan, family).run()
+            try Check(plan: plan, family: family, isOrdinary: isOrdinary).run()
+            plan.pointee.table = try Dispatch.kernels
         } catch {
-            return error.status
+            return isOrdinary ? runOther(plan, family) : error.status
         }
-        let planner = Planner(plan: plan, family: family)
+        let planner = Planner(plan: plan, family: family, isOrdinary: isOrdinary)
         planner.begin()
-        var passage = Passage(plan, planner)
-        focal_with_frame(
-            { passage, frame in
-                passage.unsafelyUnwrapped.assumingMemoryBound(to: Passage.self).pointee.go(frame.unsafelyUnwrapped)
-            }, &passage)
+        var passage = Passage(plan, family, planner.look)
+        focal_with_frame({ passage, frame in Passage.go(passage, frame) }, &passage)
         return passage.status
     }
 }
