@@ -8,11 +8,18 @@ enum Call {
     static func run(_ given: UnsafePointer<focal_args>?, _ family: Check.Family) -> Int32 {
         prepare { plan in
             do throws(Failure) {
-                plan.pointee.args = try Arguments.read(given).pointee
+                let given = try Arguments.read(given)
+                if given.pointee.isOrdinary {
+                    // Field by field: whoever has just written these would keep a copy in longer pieces waiting.
+                    Arguments.setDefaults(&plan.pointee.args)
+                    plan.pointee.args.take(given.pointee)
+                    return runOrdinary(plan, family)
+                }
+                plan.pointee.args = given.pointee
+                return runOther(plan, family)
             } catch {
                 return error.status
             }
-            return run(plan, family)
         }
     }
 
@@ -26,7 +33,12 @@ enum Call {
 
     /// A call whose arguments are in its plan.
     static func run(_ plan: UnsafeMutablePointer<focal_plan>, _ family: Check.Family) -> Int32 {
-        plan.pointee.args.isOrdinary ? run(plan, family, isOrdinary: true) : runOther(plan, family)
+        plan.pointee.args.isOrdinary ? runOrdinary(plan, family) : runOther(plan, family)
+    }
+
+    /// The same where all but the fields of `take` have their defaults.
+    @inline(never) static func runOrdinary(_ plan: UnsafeMutablePointer<focal_plan>, _ family: Check.Family) -> Int32 {
+        run(plan, family, isOrdinary: true)
     }
 
     /// A call that is not ordinary, or not in order.
@@ -43,9 +55,10 @@ enum Call {
         } catch {
             return isOrdinary ? runOther(plan, family) : error.status
         }
+        let samples = plan.pointee.args.outer &* plan.pointee.args.inner, scores = samples &* plan.pointee.args.classes
         let planner = Planner(plan: plan, family: family, isOrdinary: isOrdinary)
         planner.begin()
-        var passage = Passage(plan, family, planner.look)
+        var passage = Passage(plan, family, planner.look, samples: samples, scores: scores)
         focal_with_frame({ passage, frame in Passage.go(passage, frame) }, &passage)
         return passage.status
     }

@@ -106,8 +106,10 @@ enum Dispatch {
     /// The kernels in use.  Not inlined: the tables are static in a C function, and every LLVM module would have its own.
     static var kernels: UnsafePointer<focal_kernels> {
         @inline(never) get throws(Failure) {
-            guard let level else { throw missing }
-            return UnsafePointer(focal_tables().unsafelyUnwrapped + Int(level.rawValue))
+            var index = choice.load(ordering: .acquiring)
+            if index == unset { index = choose(fromEnvironment()) }
+            if index < 0 { throw missing }
+            return UnsafePointer(focal_tables().unsafelyUnwrapped + Int(index))
         }
     }
 

@@ -7,11 +7,17 @@ struct Passage {
     private let family: Check.Family
     private let look: Planner.Look
     private(set) var status = FOCAL_OK
+    private let samples: Int64
+    private let scores: Int64
 
-    init(_ plan: UnsafeMutablePointer<focal_plan>, _ family: Check.Family, _ look: Planner.Look) {
+    @_transparent init(
+        _ plan: UnsafeMutablePointer<focal_plan>, _ family: Check.Family, _ look: Planner.Look, samples: Int64, scores: Int64
+    ) {
         self.plan = plan
         self.family = family
         self.look = look
+        self.samples = samples
+        self.scores = scores
     }
 
     /// Of a passage, in the frame of `focal_with_frame`.
@@ -32,8 +38,6 @@ struct Passage {
 
     @inline(__always) private var args: focal_args { plan.pointee.args }
     @inline(__always) private var kernels: focal_kernels { plan.pointee.table.pointee }
-    private var samples: Int64 { args.outer &* args.inner }
-    private var scores: Int64 { samples &* args.classes }
     private var isLabels: Bool { args.target_kind == FOCAL_TARGETS_LABELS }
 
     @inline(__always) private func survey(_ run: Run) throws(Failure) -> focal_survey {

@@ -35,7 +35,8 @@ struct Planner {
         let sides =
             isUniform
             ? focal_weigh(
-                args.alphas?[0] ?? args.alpha, args.pos_weights?[0] ?? args.pos_weight, args.neg_weight, args.class_weights?[0] ?? 1)
+                args.alphas?[0] ?? args.alpha, args.pos_weights?[0] ?? args.pos_weight, args.neg_weight,
+                args.class_weights?[0] ?? 1)
             : focal_sides(positive: 1, negative: 1)
         let isWeighty = isUniform && sides.positive > 0 && sides.negative > 0 && args.weights == nil
         let isFloat = args.target_dtype == FOCAL_DTYPE_F32 || args.target_dtype == FOCAL_DTYPE_F64

@@ -14,21 +14,23 @@ enum Short {
         _ z: Scores, _ y: Targets, _ n: Int, _ alpha: Double, _ gamma: Double, _ reduction: Int32, _ loss: Output, _ grad: Output,
         _ dtype: Int32
     ) -> Int32 {
-        Short.loss(.sigmoid, reduction, loss, grad, dtype) { $0.binary(z, y, n, alpha: alpha, gamma: gamma, dtype) }
+        Short.loss(.sigmoid, reduction, loss, grad, dtype, isOrdinary: true) {
+            $0.binary(z, y, n, alpha: alpha, gamma: gamma, dtype)
+        }
     }
 
     @inline(never) static func sigmoidGradHess(
         _ z: Scores, _ y: Targets, _ n: Int, _ alpha: Double, _ gamma: Double, _ hessian: Int32, _ grad: Output, _ hess: Output,
         _ dtype: Int32
     ) -> Int32 {
-        gradHess(.sigmoid, hessian, grad, hess) { $0.binary(z, y, n, alpha: alpha, gamma: gamma, dtype) }
+        gradHess(.sigmoid, hessian, grad, hess, isOrdinary: true) { $0.binary(z, y, n, alpha: alpha, gamma: gamma, dtype) }
     }
 
     @inline(never) static func sigmoidLabelLoss(
         _ z: Scores, _ labels: Labels, _ n: Int, _ classes: Int, _ alpha: Double, _ gamma: Double, _ reduction: Int32,
         _ loss: Output, _ grad: Output, _ dtype: Int32
     ) -> Int32 {
-        Short.loss(.sigmoid, reduction, loss, grad, dtype) { args in
+        Short.loss(.sigmoid, reduction, loss, grad, dtype, isOrdinary: true) { args in
             args.labelled(z, labels, n, classes, gamma: gamma, dtype)
             args.alpha = alpha
             args.background_label = Int64(classes)
@@ -70,24 +72,24 @@ enum Short {
 
     // MARK: - Outputs
 
-    /// loss takes all values for NONE and the reduced one otherwise.
+    /// loss takes all values for NONE and the reduced one otherwise.  isOrdinary: what the arguments name is always so.
     @inline(__always) private static func loss(
-        _ family: Check.Family, _ reduction: Int32, _ loss: Output, _ grad: Output, _ dtype: Int32,
+        _ family: Check.Family, _ reduction: Int32, _ loss: Output, _ grad: Output, _ dtype: Int32, isOrdinary: Bool = false,
         _ fill: (inout focal_args) -> Void
     ) -> Int32 {
         Call.prepare { plan in
-            plan.pointee.args = Arguments.defaults()
+            Arguments.setDefaults(&plan.pointee.args)
             fill(&plan.pointee.args)
             plan.pointee.args.reduction = reduction
             plan.pointee.args.grad = grad
             if reduction == FOCAL_REDUCTION_NONE {
                 plan.pointee.args.loss = loss
-                return Call.run(plan, family)
+                return isOrdinary ? Call.runOrdinary(plan, family) : Call.run(plan, family)
             }
             var value = 0.0
             return withUnsafeMutablePointer(to: &value) { value in
                 if loss != nil { plan.pointee.args.reduced_loss = value }
-                let status = Call.run(plan, family)
+                let status = isOrdinary ? Call.runOrdinary(plan, family) : Call.run(plan, family)
                 // The rounding to the caller's type is part of the call, so it happens in the call's environment.
                 if let loss, status == FOCAL_OK {
                     if dtype == FOCAL_DTYPE_F64 {
@@ -102,15 +104,16 @@ enum Short {
     }
 
     @inline(__always) private static func gradHess(
-        _ family: Check.Family, _ hessian: Int32, _ grad: Output, _ hess: Output, _ fill: (inout focal_args) -> Void
+        _ family: Check.Family, _ hessian: Int32, _ grad: Output, _ hess: Output, isOrdinary: Bool = false,
+        _ fill: (inout focal_args) -> Void
     ) -> Int32 {
         Call.prepare { plan in
-            plan.pointee.args = Arguments.defaults()
+            Arguments.setDefaults(&plan.pointee.args)
             fill(&plan.pointee.args)
             plan.pointee.args.hessian = hessian
             plan.pointee.args.grad = grad
             plan.pointee.args.hess = hess
-            return Call.run(plan, family)
+            return isOrdinary ? Call.runOrdinary(plan, family) : Call.run(plan, family)
         }
     }
 }

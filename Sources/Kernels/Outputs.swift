@@ -28,7 +28,7 @@ struct Outputs<V: Lanes> {
         if let hess = args.hess { storeVector(scratch.hess, hess) }
     }
 
-    private func storeVector(_ array: UnsafeMutablePointer<V.Scalar>, _ output: UnsafeMutableRawPointer) {
+    @inline(never) private func storeVector(_ array: UnsafeMutablePointer<V.Scalar>, _ output: UnsafeMutableRawPointer) {
         V(loading: array).store(to: output.assumingMemoryBound(to: V.Scalar.self) + start, first: count)
     }
 

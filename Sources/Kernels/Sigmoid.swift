@@ -56,7 +56,7 @@ struct Sigmoid<V: Lanes> {
         let args = plan.pointee.args
         func target(_ output: UnsafeMutableRawPointer?, _ array: Array) -> Array? {
             guard let output else { return nil }
-            return way.isDirect ? (output + start &* MemoryLayout<V.Scalar>.size).assumingMemoryBound(to: V.Scalar.self) : array
+            return way.isDirect ? output.assumingMemoryBound(to: V.Scalar.self) + start : array
         }
         let needsSum = args.reduced_loss != nil
         let loss = target(args.loss, scratch.loss) ?? (needsSum && way.hasSoft ? scratch.loss : nil)
