@@ -56,7 +56,7 @@ typedef struct focal_kernels {
 /* A checked call: every field of args is valid, and what follows is derived from it once. */
 struct focal_plan {
     focal_args args;
-    focal_kernels kernels;  /* of the instruction set in use */
+    const focal_kernels *table; /* of the instruction set in use */
     double divisor;         /* of the mean; 0 where nothing counts */
     double scale;           /* of grad and hess: grad_scale over the divisor */
     double pos;             /* sigmoid: weight of a positive element, where uniform */
@@ -75,15 +75,19 @@ typedef struct focal_sides {
     double negative;
 } focal_sides;
 
+static inline focal_sides focal_weigh(double alpha, double pos_weight, double neg_weight, double class_weight)
+{
+    int isOff = alpha == FOCAL_ALPHA_OFF;
+    focal_sides sides = {(isOff ? 1 : alpha) * pos_weight * class_weight, (isOff ? 1 : 1 - alpha) * neg_weight * class_weight};
+    return sides;
+}
+
 static inline focal_sides focal_element_weights(const focal_plan *plan, int64_t klass)
 {
     const focal_args *args = &plan->args;
-    double alpha = args->alphas ? args->alphas[klass] : args->alpha;
-    double shared = args->class_weights ? args->class_weights[klass] : 1;
-    double positive = args->pos_weights ? args->pos_weights[klass] : args->pos_weight;
-    int isOff = alpha == FOCAL_ALPHA_OFF;
-    focal_sides sides = {(isOff ? 1 : alpha) * positive * shared, (isOff ? 1 : 1 - alpha) * args->neg_weight * shared};
-    return sides;
+    return focal_weigh(args->alphas ? args->alphas[klass] : args->alpha,
+                       args->pos_weights ? args->pos_weights[klass] : args->pos_weight, args->neg_weight,
+                       args->class_weights ? args->class_weights[klass] : 1);
 }
 
 /* Each fills the table with its own functions. */

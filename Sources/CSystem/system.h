@@ -54,6 +54,21 @@ static __attribute__((noinline)) void focal_with_frame(void (*body)(void *contex
     body(context, frame);
 }
 
+/* ---- The kernels of each instruction set ---------------------------------------------------------------------------- */
+
+/* One table a level, lowest first; written by focal_fill_once and only read from then on. */
+#define FOCAL_LEVELS 3
+static inline focal_kernels *focal_tables(void) {
+    static focal_kernels tables[FOCAL_LEVELS];
+    return tables;
+}
+
+/* Runs fill once in this process.  A child of a fork in its midst runs it again, so libc promises. */
+static inline void focal_fill_once(void (*fill)(void)) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, fill);
+}
+
 /* ---- The pool's state --------------------------------------------------------------------------------------------- */
 
 /* One call's work, on its caller's stack.  next is claimed atomically; the rest is guarded by the pool's mutex. */

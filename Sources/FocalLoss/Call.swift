@@ -8,11 +8,18 @@ enum Call {
     static func run(_ given: UnsafePointer<focal_args>?, _ family: Check.Family) -> Int32 {
         prepare { plan in
             do throws(Failure) {
-                plan.pointee.args = try Arguments.read(given).pointee
+                let given = try Arguments.read(given)
+                if given.pointee.isOrdinary {
+                    // Field by field: whoever has just written these would keep a copy in longer pieces waiting.
+                    Arguments.setDefaults(&plan.pointee.args)
+                    plan.pointee.args.take(given.pointee)
+                    return runOrdinary(plan, family)
+                }
+                plan.pointee.args = given.pointee
+                return runOther(plan, family)
             } catch {
                 return error.status
             }
-            return run(plan, family)
         }
     }
 
@@ -26,18 +33,33 @@ enum Call {
 
     /// A call whose arguments are in its plan.
     static func run(_ plan: UnsafeMutablePointer<focal_plan>, _ family: Check.Family) -> Int32 {
+        plan.pointee.args.isOrdinary ? runOrdinary(plan, family) : runOther(plan, family)
+    }
+
+    /// The same where all but the fields of `take` have their defaults.
+    @inline(never) static func runOrdinary(_ plan: UnsafeMutablePointer<focal_plan>, _ family: Check.Family) -> Int32 {
+        run(plan, family, isOrdinary: true)
+    }
+
+    /// A call that is not ordinary, or not in order.
+    @inline(never) private static func runOther(_ plan: UnsafeMutablePointer<focal_plan>, _ family: Check.Family) -> Int32 {
+        run(plan, family, isOrdinary: false)
+    }
+
+    @_transparent private static func run(
+        _ plan: UnsafeMutablePointer<focal_plan>, _ family: Check.Family, isOrdinary: Bool
+    ) -> Int32 {
         do throws(Failure) {
-            try Check(plan, family).run()
+            try Check(plan: plan, family: family, isOrdinary: isOrdinary).run()
+            plan.pointee.table = try Dispatch.kernels
         } catch {
-            return error.status
+            return isOrdinary ? runOther(plan, family) : error.status
         }
-        let planner = Planner(plan: plan, family: family)
+        let samples = plan.pointee.args.outer &* plan.pointee.args.inner, scores = samples &* plan.pointee.args.classes
+        let planner = Planner(plan: plan, family: family, isOrdinary: isOrdinary)
         planner.begin()
-        var passage = Passage(plan, planner)
-        focal_with_frame(
-            { passage, frame in
-                passage.unsafelyUnwrapped.assumingMemoryBound(to: Passage.self).pointee.go(frame.unsafelyUnwrapped)
-            }, &passage)
+        var passage = Passage(plan, family, planner.look, samples: samples, scores: scores)
+        focal_with_frame({ passage, frame in Passage.go(passage, frame) }, &passage)
         return passage.status
     }
 }

@@ -71,15 +71,22 @@ enum Dispatch {
 
     /// The level in use, or nil where the environment names one that is absent.
     static var level: Level? {
-        var index = choice.load(ordering: .relaxed)
-        if index == unset {
-            index = fromEnvironment()
-            choice.store(index, ordering: .relaxed)
-        }
-        return Level(rawValue: index)
+        let index = choice.load(ordering: .acquiring)
+        return Level(rawValue: index == unset ? choose(fromEnvironment()) : index)
     }
 
-    static func set(_ level: Level) { choice.store(level.rawValue, ordering: .relaxed) }
+    static func set(_ level: Level) { _ = choose(level.rawValue) }
+
+    /// Who reads the choice finds the tables filled.
+    @inline(never) private static func choose(_ index: Int32) -> Int32 {
+        focal_fill_once {
+            for index in 0...Dispatch.highest.rawValue {
+                Level(rawValue: index).unsafelyUnwrapped.fill(focal_tables().unsafelyUnwrapped + Int(index))
+            }
+        }
+        choice.store(index, ordering: .releasing)
+        return index
+    }
 
     /// The level of that name that runs here.
     static func named(_ name: UnsafePointer<CChar>) -> Level? {
@@ -96,12 +103,18 @@ enum Dispatch {
         return named(name)?.rawValue ?? absent
     }
 
-    /// Fills the table with the kernels in use.
-    static func fill(_ table: UnsafeMutablePointer<focal_kernels>) throws(Failure) {
-        guard let level else {
-            let name = getenv("FOCALLOSS_ISA").map { UnsafePointer($0) } ?? StaticString("").c
-            throw Failure(FOCAL_ERROR_ISA, "FOCALLOSS_ISA is \(name), not one of \(highest.upToHere)")
+    /// The kernels in use.  Not inlined: the tables are static in a C function, and every LLVM module would have its own.
+    static var kernels: UnsafePointer<focal_kernels> {
+        @inline(never) get throws(Failure) {
+            var index = choice.load(ordering: .acquiring)
+            if index == unset { index = choose(fromEnvironment()) }
+            if index < 0 { throw missing }
+            return UnsafePointer(focal_tables().unsafelyUnwrapped + Int(index))
         }
-        level.fill(table)
+    }
+
+    @inline(never) private static var missing: Failure {
+        let name = getenv("FOCALLOSS_ISA").map { UnsafePointer($0) } ?? StaticString("").c
+        return Failure(FOCAL_ERROR_ISA, "FOCALLOSS_ISA is \(name), not one of \(highest.upToHere)")
     }
 }

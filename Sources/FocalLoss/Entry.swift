@@ -10,7 +10,7 @@ public func focal_args_init(_ args: UnsafeMutablePointer<focal_args>!, _ size: I
     guard size == Int(Arguments.size) else {
         return Failure(FOCAL_ERROR_SIZE, "size is \(size), not that of this library's focal_args").status
     }
-    args.pointee = Arguments.defaults()
+    Arguments.setDefaults(args)
     return FOCAL_OK
 }
 

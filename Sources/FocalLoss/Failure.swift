@@ -8,6 +8,10 @@ struct Failure: Error {
     let status: Int32
 
     @inline(never) init(_ status: Int32, _: Message) { self.status = status }
+
+    /// Something is wrong; the last error does not yet say what.
+    static var untold: Failure { @_transparent get { Failure(untold: FOCAL_ERROR_VALUE) } }
+    @_transparent private init(untold status: Int32) { self.status = status }
 }
 
 /// What a failure says.  Its pieces go, as they are named, straight into the thread's last error, truncated to that buffer: a

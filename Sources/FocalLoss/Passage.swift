@@ -1,52 +1,63 @@
 import CFocalLoss
 import CKernels
 
-/// A checked call between the survey of its targets and its report.
+/// A checked call, from the survey of its targets to its report.
 struct Passage {
     private let plan: UnsafeMutablePointer<focal_plan>
-    private let planner: Planner
+    private let family: Check.Family
+    private let look: Planner.Look
     private(set) var status = FOCAL_OK
+    private let samples: Int64
+    private let scores: Int64
 
-    init(_ plan: UnsafeMutablePointer<focal_plan>, _ planner: Planner) {
+    @_transparent init(
+        _ plan: UnsafeMutablePointer<focal_plan>, _ family: Check.Family, _ look: Planner.Look, samples: Int64, scores: Int64
+    ) {
         self.plan = plan
-        self.planner = planner
+        self.family = family
+        self.look = look
+        self.samples = samples
+        self.scores = scores
     }
 
-    mutating func go(_ frame: UnsafeMutableRawPointer) {
+    /// Of a passage, in the frame of `focal_with_frame`.
+    @inline(__always) static func go(_ passage: UnsafeMutableRawPointer?, _ frame: UnsafeMutableRawPointer?) {
+        passage.unsafelyUnwrapped.assumingMemoryBound(to: Passage.self).pointee.go(frame.unsafelyUnwrapped)
+    }
+
+    @inline(__always) private mutating func go(_ frame: UnsafeMutableRawPointer) {
+        let run = Run(plan, frame)
         do throws(Failure) {
-            try Dispatch.fill(&plan.pointee.kernels)
-            let run = Run(plan, frame)
-            planner.complete(try survey(run))
-            report(compute(run))
+            Planner.complete(plan, family, try survey(run))
         } catch {
             status = error.status
+            return
         }
+        report(compute(run))
     }
 
     @inline(__always) private var args: focal_args { plan.pointee.args }
-    private var family: Check.Family { planner.family }
-    private var samples: Int64 { args.outer &* args.inner }
-    private var scores: Int64 { samples &* args.classes }
+    @inline(__always) private var kernels: focal_kernels { plan.pointee.table.pointee }
     private var isLabels: Bool { args.target_kind == FOCAL_TARGETS_LABELS }
 
     @inline(__always) private func survey(_ run: Run) throws(Failure) -> focal_survey {
         // Dense sigmoid targets are looked at one by one, others by sample.
         let units = family == .sigmoid && !isLabels ? scores : samples
-        guard scores > 0 && planner.mustSurvey else {
+        let work = Work(units: units, smallestChunk: 8192, isLarge: scores >= 1 << 19)
+        if scores == 0 || look == .none || (look == .quick && work.isOneChunk && kernels.is_any_soft(plan, 0, units) == 0) {
             let valid = Double(family == .sigmoid ? scores : samples)
             return focal_survey(valid: valid, weights: 0, positives: 0, bad_index: -1, soft: 0)
         }
-        let survey = run.examine(plan.pointee.kernels.survey, Work(units: units, smallestChunk: 8192, isLarge: scores >= 1 << 19))
+        let survey = run.examine(kernels.survey, work)
         if survey.bad_index >= 0 { throw BadTarget(plan: plan, index: survey.bad_index).failure }
         return survey
     }
 
     @inline(__always) private func compute(_ run: Run) -> Double {
         switch family {
-        case .sigmoid:
-            run.compute(plan.pointee.kernels.sigmoid, Work(units: scores, smallestChunk: 4096, isLarge: scores >= 1 << 17))
-        case .softmax: run.compute(plan.pointee.kernels.softmax, rows)
-        case .shardStats: run.compute(plan.pointee.kernels.shard_stats, rows)
+        case .sigmoid: run.compute(kernels.sigmoid, Work(units: scores, smallestChunk: 4096, isLarge: scores >= 1 << 17))
+        case .softmax: run.compute(kernels.softmax, rows)
+        case .shardStats: run.compute(kernels.shard_stats, rows)
         }
     }
 

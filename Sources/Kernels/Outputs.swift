@@ -20,6 +20,18 @@ struct Outputs<V: Lanes> {
         if let hess = args.hess { store(scratch.hess, hess) }
     }
 
+    /// Writes part of a vector where nothing is left to do and the caller's type is that of the lanes.
+    func writeVector() {
+        let args = plan.pointee.args
+        if let loss = args.loss { storeVector(scratch.loss, loss) }
+        if let grad = args.grad { storeVector(scratch.grad, grad) }
+        if let hess = args.hess { storeVector(scratch.hess, hess) }
+    }
+
+    @inline(never) private func storeVector(_ array: UnsafeMutablePointer<V.Scalar>, _ output: UnsafeMutableRawPointer) {
+        V(loading: array).store(to: output.assumingMemoryBound(to: V.Scalar.self) + start, first: count)
+    }
+
     private func store(_ array: UnsafeMutablePointer<V.Scalar>, _ output: UnsafeMutableRawPointer) {
         let dtype = plan.pointee.outDtype
         V.write(array, count, dtype, to: output + start &* size(of: dtype))

@@ -30,6 +30,8 @@ extension focal_plan {
             : Double(weights.loadUnaligned(fromByteOffset: index &* 4, as: Float.self))
     }
 
+    @inline(__always) var kernels: focal_kernels { table.pointee }
+
     @inline(__always) var isLabels: Bool { args.target_kind == FOCAL_TARGETS_LABELS }
     /// Whether a unit of the mask (a sample, or an element of dense sigmoid targets) is left out by it.
     @inline(__always) func isMasked(_ unit: Int) -> Bool { args.ignore_mask.map { $0[unit] != 0 } ?? false }

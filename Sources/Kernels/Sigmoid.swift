@@ -24,9 +24,10 @@ struct Sigmoid<V: Lanes> {
 
     private func block(_ start: Int, _ count: Int, _ sums: inout SIMD8<Double>) {
         let hasSoft = plan.pointee.soft != 0 && Softness.isAnySoft(plan, start, count)
+        let isDirect = plan.pointee.direct != 0 && !hasSoft
         let way = Way(
-            hasSoft: hasSoft, isCareful: plan.pointee.careful != 0,
-            isDirect: plan.pointee.direct != 0 && !hasSoft && count & (V.count &- 1) == 0)
+            hasSoft: hasSoft, isCareful: plan.pointee.careful != 0, isDirect: isDirect && count & (V.count &- 1) == 0,
+            isSingle: isDirect && count < V.count)
         let scores = loadScores(start, count, way)
         SignedWeights(plan: plan, start: start, count: count, scratch: scratch).fill()
         if !way.isCareful { term(scores, start, count, way, &sums) }
@@ -34,7 +35,9 @@ struct Sigmoid<V: Lanes> {
             CarefulBlock(plan: plan, scratch: scratch, start: start, count: count, onlySoft: !way.isCareful).run()
             if plan.pointee.args.reduced_loss != nil { Reduction.add(scratch.loss, count, to: &sums) }
         }
-        if !way.isDirect { Outputs(plan: plan, scratch: scratch, start: start, count: count).write() }
+        if way.isDirect { return }
+        let outputs = Outputs(plan: plan, scratch: scratch, start: start, count: count)
+        way.isSingle ? outputs.writeVector() : outputs.write()
     }
 
     /// How a block goes.
@@ -45,13 +48,15 @@ struct Sigmoid<V: Lanes> {
         let isCareful: Bool
         /// The term writes into the caller's arrays: whole vectors of its own type and nothing left to do.
         let isDirect: Bool
+        /// The same for part of one vector, as in a call on a few elements: by way of the scratch, but straight there and back.
+        let isSingle: Bool
     }
 
     private func term(_ scores: Array, _ start: Int, _ count: Int, _ way: Way, _ sums: inout SIMD8<Double>) {
         let args = plan.pointee.args
         func target(_ output: UnsafeMutableRawPointer?, _ array: Array) -> Array? {
             guard let output else { return nil }
-            return way.isDirect ? (output + start &* MemoryLayout<V.Scalar>.size).assumingMemoryBound(to: V.Scalar.self) : array
+            return way.isDirect ? output.assumingMemoryBound(to: V.Scalar.self) + start : array
         }
         let needsSum = args.reduced_loss != nil
         let loss = target(args.loss, scratch.loss) ?? (needsSum && way.hasSoft ? scratch.loss : nil)
@@ -70,8 +75,11 @@ struct Sigmoid<V: Lanes> {
     private func loadScores(_ start: Int, _ count: Int, _ way: Way) -> Array {
         let args = plan.pointee.args
         let source = args.scores.unsafelyUnwrapped + start &* size(of: args.score_dtype)
-        if way.isDirect && args.score_dtype == V.dtype {
-            return UnsafeMutableRawPointer(mutating: source).assumingMemoryBound(to: V.Scalar.self)
+        if (way.isDirect || way.isSingle) && args.score_dtype == V.dtype {
+            let array = UnsafeMutableRawPointer(mutating: source).assumingMemoryBound(to: V.Scalar.self)
+            if way.isDirect { return array }
+            V(loading: array, first: count).store(to: scratch.scores)
+            return scratch.scores
         }
         V.read(args.score_dtype, source, count, into: scratch.scores)
         return scratch.scores
