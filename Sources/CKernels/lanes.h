@@ -68,6 +68,37 @@
 FOCAL_LANES(floats, float, int32_t, uint32_t, FOCAL_FLOATS, 23, 127)
 FOCAL_LANES(doubles, double, int64_t, uint64_t, FOCAL_DOUBLES, 52, 1023)
 
+/* The larger (smaller) of a and a bound, a where either is NaN.  x86's own instructions do just that; from a comparison and a
+ * choice LLVM makes them only until it has moved a sign or a sum into the choice. */
+#if defined(__AVX512F__)
+#define FOCAL_BOUND(name, suffix, operation, wider)                                                                           \
+    FOCAL_INLINE focal_##name focal_##operation##_##name(focal_##name a, focal_##name bound) {                                \
+        return __builtin_ia32_##operation##suffix##512(bound, a, 4 /* the current rounding */);                               \
+    }
+#elif defined(__AVX__)
+#define FOCAL_BOUND(name, suffix, operation, wider)                                                                           \
+    FOCAL_INLINE focal_##name focal_##operation##_##name(focal_##name a, focal_##name bound) {                                \
+        focal_##name x;                                                                                                       \
+        x.lo = __builtin_ia32_##operation##suffix##256(bound.lo, a.lo);                                                       \
+        x.hi = __builtin_ia32_##operation##suffix##256(bound.hi, a.hi);                                                       \
+        return x;                                                                                                             \
+    }
+#elif defined(__SSE2__)
+#define FOCAL_BOUND(name, suffix, operation, wider)                                                                           \
+    FOCAL_INLINE focal_##name focal_##operation##_##name(focal_##name a, focal_##name bound) {                                \
+        return __builtin_ia32_##operation##suffix(bound, a);                                                                  \
+    }
+#else
+#define FOCAL_BOUND(name, suffix, operation, wider)                                                                           \
+    FOCAL_INLINE focal_##name focal_##operation##_##name(focal_##name a, focal_##name bound) {                                \
+        return bound wider a ? bound : a;                                                                                     \
+    }
+#endif
+FOCAL_BOUND(floats, ps, max, >)
+FOCAL_BOUND(floats, ps, min, <)
+FOCAL_BOUND(doubles, pd, max, >)
+FOCAL_BOUND(doubles, pd, min, <)
+
 /* The first n lanes (all, if n is larger, and none if negative), for the end of an array: not a byte behind it is touched.  Loaded
  * ones stand before zeros. */
 #if defined(__AVX__)
@@ -337,6 +368,12 @@ FOCAL_INLINE void focal_store_bf16(void *p, focal_floats x) {
     focal_words rounded = (b + 0x7FFF + ((b >> 16) & 1)) >> 16;
     focal_words nan = (focal_words)(x != x);
     focal_halves h = __builtin_convertvector((rounded & ~nan) | (((b >> 16) | 0x40) & nan), focal_halves);
+    __builtin_memcpy(p, &h, sizeof h);
+}
+/* The same of what was computed from bfloat16: its NaNs are quiet and have an empty lower half, which rounds as a number's. */
+FOCAL_INLINE void focal_store_bf16_of_short(void *p, focal_floats x) {
+    focal_words b = (focal_words)x;
+    focal_halves h = __builtin_convertvector((b + 0x7FFF + ((b >> 16) & 1)) >> 16, focal_halves);
     __builtin_memcpy(p, &h, sizeof h);
 }
 

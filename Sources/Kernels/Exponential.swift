@@ -60,7 +60,7 @@ extension Floats {
 
     /// e^-x for x >= 0 as hi + lo, relative error below 2^-27; 0 (or less than FLT_MIN) below the normal range, NaN for NaN.
     @_transparent static func exp(minus x: Self) -> Pair<Self> {
-        let (steps, _, r) = Exponential.reduce(-x.atMost(Self(-exponential.smallest)))
+        let (steps, _, r) = Exponential.reduce((-x).atLeast(Self(exponential.smallest)))
         let rest = expm1(r, steps: steps), scale = power(steps)
         let hi = rest.times(scale, plus: scale)
         return Pair(hi, rest.times(scale, plus: scale - hi))
@@ -87,7 +87,7 @@ extension Doubles {
 
     /// As that of float, relative error .15 of half an ulp: what r and the sums lose goes into lo.
     @_transparent static func exp(minus x: Self) -> Pair<Self> {
-        let (steps, exact, r) = Exponential.reduce(-x.atMost(Self(-exponential.smallest)))
+        let (steps, exact, r) = Exponential.reduce((-x).atLeast(Self(exponential.smallest)))
         let lost = (steps - Self(exponential.magic)).times(Self(-exponential.stepLo), plus: exact - r)
         let bend = r * r * expTail(r)
         let rest = r + bend

@@ -45,6 +45,9 @@ protocol Lanes {
     var isNegative: Mask { get }
     static func < (a: Self, b: Self) -> Mask
     static func == (a: Self, b: Self) -> Mask
+    /// The larger of self and a bound; a NaN stays.
+    func atLeast(_ bound: Self) -> Self
+    func atMost(_ bound: Self) -> Self
     /// a where the mask holds, b elsewhere.
     static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self
     static func and(_ a: Mask, _ b: Mask) -> Mask
@@ -101,10 +104,6 @@ extension Double: LaneScalar { typealias Vector = Doubles }
 extension Lanes {
     @_transparent static var zero: Self { Self(0.0) }
     @_transparent static var one: Self { Self(1.0) }
-
-    /// The larger of self and a bound; a NaN stays.
-    @_transparent func atLeast(_ bound: Self) -> Self { Self.select(self < bound, bound, self) }
-    @_transparent func atMost(_ bound: Self) -> Self { Self.select(bound < self, bound, self) }
 
     /// One value for all of an array, not a lane more.
     @inline(__always) static func fill(_ array: UnsafeMutablePointer<Scalar>, _ count: Int, with value: Scalar) {
@@ -185,6 +184,8 @@ struct Floats: Lanes {
     @_transparent var isNegative: Mask { focal_negative_floats(v) }
     @_transparent static func < (a: Self, b: Self) -> Mask { focal_less_floats(a.v, b.v) }
     @_transparent static func == (a: Self, b: Self) -> Mask { focal_equal_floats(a.v, b.v) }
+    @_transparent func atLeast(_ bound: Self) -> Self { Self(focal_max_floats(v, bound.v)) }
+    @_transparent func atMost(_ bound: Self) -> Self { Self(focal_min_floats(v, bound.v)) }
     @_transparent static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self { Self(focal_select_floats(mask, a.v, b.v)) }
     @_transparent static func and(_ a: Mask, _ b: Mask) -> Mask { focal_and_floats(a, b) }
     @_transparent static func not(_ mask: Mask) -> Mask { focal_not_floats(mask) }
@@ -263,6 +264,8 @@ struct Doubles: Lanes {
     @_transparent var isNegative: Mask { focal_negative_doubles(v) }
     @_transparent static func < (a: Self, b: Self) -> Mask { focal_less_doubles(a.v, b.v) }
     @_transparent static func == (a: Self, b: Self) -> Mask { focal_equal_doubles(a.v, b.v) }
+    @_transparent func atLeast(_ bound: Self) -> Self { Self(focal_max_doubles(v, bound.v)) }
+    @_transparent func atMost(_ bound: Self) -> Self { Self(focal_min_doubles(v, bound.v)) }
     @_transparent static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self { Self(focal_select_doubles(mask, a.v, b.v)) }
     @_transparent static func and(_ a: Mask, _ b: Mask) -> Mask { focal_and_doubles(a, b) }
     @_transparent static func not(_ mask: Mask) -> Mask { focal_not_doubles(mask) }
