@@ -83,6 +83,7 @@ struct Planner {
         let plain = args.upstream == nil && args.accumulate == 0 && args.hessian_floor == FOCAL_FLOOR_OFF
         let whole = plan.pointee.careful == 0 && plan.pointee.weightless == 0
         let unmasked = args.ignore_mask == nil && args.ignore_index == focal_label_none
-        return plain && whole && unmasked && out == (args.score_dtype == FOCAL_DTYPE_F64 ? FOCAL_DTYPE_F64 : FOCAL_DTYPE_F32)
+        let isNative = out == args.score_dtype || (out == FOCAL_DTYPE_F32 && args.score_dtype != FOCAL_DTYPE_F64)
+        return plain && whole && unmasked && isNative
     }
 }
