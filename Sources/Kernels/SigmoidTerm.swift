@@ -2,7 +2,7 @@ import CKernels
 
 /// The second and third stage: e = exp(-|z|) for a whole block, then everything that follows from it.  Two short loops over
 /// the scratch rather than one long one: more of the short chains fit the reorder window.
-struct SigmoidTerm<V: Lanes>: ModulatorWork {
+struct SigmoidTerm<V: Arithmetic>: ModulatorWork {
     let plan: Plan
     let count: Int  // of the block, whole vectors
     let scores: UnsafePointer<V.Scalar>
