@@ -308,6 +308,38 @@ static void short_calls(int32_t dtype, double gamma, int target)
     focal_set_isa(NULL);
 }
 
+/* Ties go to even: a loss is the size of a score far on the wrong side, times a weight that moves it by a half, or by 1 1/2. */
+static void short_ties(int32_t dtype)
+{
+    enum { N = 16 };
+    int digits = dtype == FOCAL_DTYPE_F16 ? 11 : 8;
+    const uint16_t score = dtype == FOCAL_DTYPE_F16 ? 0xE400 : 0xC300; /* -2^(digits - 1), where neighbours differ by 1 */
+    const double size = ldexp(1, digits - 1);
+    const char *isas[SUITE_ISAS];
+    for (int isa = 0, count = suite_isas(isas); isa < count; isa++)
+        for (int halves = 1; halves < 4; halves += 2) {
+            uint16_t z[N], loss[N];
+            uint8_t y[N];
+            focal_args a;
+            for (int i = 0; i < N; i++)
+                z[i] = score, y[i] = 1;
+            focal_set_isa(isas[isa]);
+            focal_args_init(&a, sizeof a);
+            a.outer = N;
+            a.scores = z;
+            a.score_dtype = dtype;
+            a.targets = y;
+            a.target_dtype = FOCAL_DTYPE_U8;
+            a.pos_weight = 1 + halves * ldexp(1, -digits);
+            a.loss = loss;
+            CHECK_OK(focal_sigmoid(&a));
+            for (int i = 0; i < N; i++)
+                CHECK(call_load(loss, dtype, i) == size + (halves - 1), "%s type %d: %g and %d halves become %g", isas[isa], dtype,
+                      size, halves, call_load(loss, dtype, i));
+        }
+    focal_set_isa(NULL);
+}
+
 /* Every number of both types: what is computed in float is right to the last digit that the type keeps. */
 static void short_types(void)
 {
@@ -317,6 +349,8 @@ static void short_types(void)
             short_calls(FOCAL_DTYPE_BF16, gammas[g], target);
             short_calls(FOCAL_DTYPE_F16, gammas[g], target);
         }
+    short_ties(FOCAL_DTYPE_BF16);
+    short_ties(FOCAL_DTYPE_F16);
 }
 
 SUITE({"definitions", definitions}, {"short_types", short_types}, {"special_values", special_values},
