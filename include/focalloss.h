@@ -37,8 +37,8 @@
  *             baseline, which has no FMA; float64 likewise in its own ULP.  A Hessian lies within 8 eps (FLT_EPSILON,
  *             DBL_EPSILON) of the sum of its terms' sizes, or within FLT_MIN (1 + 2g + gL).  Weights, alpha, scales and
  *             upstream gradients add one ULP each: a product keeps the relative error and rounds once more.  bfloat16 and
- *             float16 scores are computed in float32 and rounded once, to nearest even.  See DERIVATIVES below for the
- *             formulas.
+ *             float16 scores are computed in float32 and rounded once, to nearest even: within .51 ULP of the short type
+ *             where that alone is the error.  See DERIVATIVES below for the formulas.
  *   Bits      Results do not depend on the number of threads, on alignment, on where in a buffer an element stands or on
  *             the vector width: CPUs with FMA agree bit for bit.
  *   Memory    Only the stated buffers are touched.  Any alignment will do.  `grad` may be exactly `scores` (in place),

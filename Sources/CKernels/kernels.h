@@ -27,7 +27,7 @@ typedef struct focal_survey {
 typedef struct focal_plan focal_plan;
 
 typedef void focal_term(const focal_plan *plan, int64_t count, const void *scores, void *scratch, void *loss, void *grad,
-                        void *hess, double *sums);
+                        void *hess);
 
 typedef void focal_blocks(const void *scores, void *exponentials, void *scratch, int64_t count, int64_t target, int64_t ahead,
                           double shift, double steps);
@@ -45,9 +45,12 @@ typedef struct focal_kernels {
     /* Step one of a class-sharded softmax. */
     double (*shard_stats)(const focal_plan *plan, int64_t begin, int64_t end, void *scratch);
     /* The inner loop of the sigmoid family, for kernels to call: `count` scores of a block, whole vectors, whose signed
-     * weights stand in the scratch, become losses, gradients and Hessians (each may be NULL); losses are added to `sums`. */
+     * weights stand in the scratch, become losses, gradients and Hessians (each may be NULL). */
     focal_term *float_term;
     focal_term *double_term;
+    /* The same for 16-bit scores with outputs of their type, and losses to be summed as floats into the scratch; NULL where
+     * float_term serves them. */
+    focal_term *short_term;
     /* The inner loop of a softmax over long rows (SoftmaxBlocks.swift). */
     focal_blocks *float_blocks;
     focal_blocks *double_blocks;

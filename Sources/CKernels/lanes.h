@@ -66,7 +66,41 @@
 #endif
 
 FOCAL_LANES(floats, float, int32_t, uint32_t, FOCAL_FLOATS, 23, 127)
+FOCAL_LANES(octets, float, int32_t, uint32_t, 8, 23, 127) /* a register of AVX2: see Octets.swift */
 FOCAL_LANES(doubles, double, int64_t, uint64_t, FOCAL_DOUBLES, 52, 1023)
+
+/* The larger (smaller) of a and a bound, a where either is NaN.  x86's own instructions do just that; from a comparison and a
+ * choice LLVM makes them only until it has moved a sign or a sum into the choice. */
+#if defined(__AVX512F__)
+#define FOCAL_BOUND(name, suffix, operation, wider)                                                                           \
+    FOCAL_INLINE focal_##name focal_##operation##_##name(focal_##name a, focal_##name bound) {                                \
+        return __builtin_ia32_##operation##suffix##512(bound, a, 4 /* the current rounding */);                               \
+    }
+#elif defined(__AVX__)
+#define FOCAL_BOUND(name, suffix, operation, wider)                                                                           \
+    FOCAL_INLINE focal_##name focal_##operation##_##name(focal_##name a, focal_##name bound) {                                \
+        focal_##name x;                                                                                                       \
+        x.lo = __builtin_ia32_##operation##suffix##256(bound.lo, a.lo);                                                       \
+        x.hi = __builtin_ia32_##operation##suffix##256(bound.hi, a.hi);                                                       \
+        return x;                                                                                                             \
+    }
+FOCAL_INLINE focal_octets focal_max_octets(focal_octets a, focal_octets bound) { return __builtin_ia32_maxps256(bound, a); }
+FOCAL_INLINE focal_octets focal_min_octets(focal_octets a, focal_octets bound) { return __builtin_ia32_minps256(bound, a); }
+#elif defined(__SSE2__)
+#define FOCAL_BOUND(name, suffix, operation, wider)                                                                           \
+    FOCAL_INLINE focal_##name focal_##operation##_##name(focal_##name a, focal_##name bound) {                                \
+        return __builtin_ia32_##operation##suffix(bound, a);                                                                  \
+    }
+#else
+#define FOCAL_BOUND(name, suffix, operation, wider)                                                                           \
+    FOCAL_INLINE focal_##name focal_##operation##_##name(focal_##name a, focal_##name bound) {                                \
+        return bound wider a ? bound : a;                                                                                     \
+    }
+#endif
+FOCAL_BOUND(floats, ps, max, >)
+FOCAL_BOUND(floats, ps, min, <)
+FOCAL_BOUND(doubles, pd, max, >)
+FOCAL_BOUND(doubles, pd, min, <)
 
 /* The first n lanes (all, if n is larger, and none if negative), for the end of an array: not a byte behind it is touched.  Loaded
  * ones stand before zeros. */
@@ -178,19 +212,27 @@ FOCAL_MATCH(doubles)
 /* 1 / (2 sqrt x) to 3.5 percent: halving and negating the bits of a number does that to its logarithm, nearly (Lomont, "Fast
  * inverse square root", 2003); the constant has the minus one of the half in its exponent. */
 FOCAL_INLINE focal_floats focal_rough_floats(focal_floats x) { return (focal_floats)(0x5EB759DF - ((focal_words)x >> 1)); }
+FOCAL_INLINE focal_octets focal_rough_octets(focal_octets x) {
+    return (focal_octets)(0x5EB759DF - ((FOCAL_VECTOR(uint32_t, 8))x >> 1));
+}
 FOCAL_INLINE focal_doubles focal_rough_doubles(focal_doubles x) {
     return (focal_doubles)(0x5FD6EB50C7B537A9 - ((FOCAL_VECTOR(uint64_t, FOCAL_DOUBLES))x >> 1));
 }
 
 /* One of four numbers for each lane, by the two lowest bits of `index`. */
+#if defined(__AVX__)
+FOCAL_INLINE focal_octets focal_pick_octets(focal_octets index, float a, float b, float c, float d) {
+    return __builtin_ia32_vpermilvarps256((focal_octets){a, b, c, d, a, b, c, d}, (focal_mask_octets)index);
+}
+#endif
 FOCAL_INLINE focal_floats focal_pick_floats(focal_floats index, float a, float b, float c, float d) {
 #if defined(__AVX512F__)
     return __builtin_ia32_vpermilvarps512((focal_floats){a, b, c, d, a, b, c, d, a, b, c, d, a, b, c, d}, (focal_mask_floats)index);
 #elif defined(__AVX__)
-    const FOCAL_VECTOR(float, 8) table = {a, b, c, d, a, b, c, d};
-    focal_mask_floats i = (focal_mask_floats)index;
-    FOCAL_VECTOR(float, 8) lo = __builtin_ia32_vpermilvarps256(table, i.lo), hi = __builtin_ia32_vpermilvarps256(table, i.hi);
-    return __builtin_shufflevector(lo, hi, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    focal_floats x;
+    x.lo = focal_pick_octets(index.lo, a, b, c, d);
+    x.hi = focal_pick_octets(index.hi, a, b, c, d);
+    return x;
 #else
     focal_mask_floats odd = (focal_mask_floats)index << 31 < 0, upper = (focal_mask_floats)index << 30 < 0;
     return upper ? (odd ? (focal_floats)d : (focal_floats)c) : (odd ? (focal_floats)b : (focal_floats)a);
@@ -198,10 +240,16 @@ FOCAL_INLINE focal_floats focal_pick_floats(focal_floats index, float a, float b
 }
 /* 2^(n / 4) for the integer n in the low bits: shifting it by 21 adds n / 4 to the exponent and j = n mod 4 to the two upper bits
  * of the fraction, where the table of 2^(j / 4) expects it. */
-FOCAL_INLINE focal_floats focal_quarters_floats(focal_floats n) {
-    focal_floats table = focal_pick_floats(n, 0x1p0f, 0x1.f06fep-1f, 0x1.ea09e6p-1f, 0x1.ee89fap-1f);
-    return (focal_floats)((focal_words)table + ((focal_words)n << 21));
-}
+#define FOCAL_QUARTERS(name, words)                                                                                           \
+    FOCAL_INLINE focal_##name focal_quarters_##name(focal_##name n) {                                                         \
+        focal_##name table = focal_pick_##name(n, 0x1p0f, 0x1.f06fep-1f, 0x1.ea09e6p-1f, 0x1.ee89fap-1f);                     \
+        return (focal_##name)((words)table + ((words)n << 21));                                                               \
+    }
+FOCAL_QUARTERS(floats, focal_words)
+#if defined(__AVX__)
+typedef FOCAL_VECTOR(uint32_t, 8) focal_octet_words;
+FOCAL_QUARTERS(octets, focal_octet_words)
+#endif
 
 /* Between the types. */
 FOCAL_INLINE focal_doubles focal_widen_doubles(const float *p) {
@@ -397,7 +445,6 @@ FOCAL_INLINE void focal_store_bf16(void *p, focal_floats x) {
     focal_halves h = __builtin_convertvector((rounded & ~nan) | (((b >> 16) | 0x40) & nan), focal_halves);
     __builtin_memcpy(p, &h, sizeof h);
 }
-
 /* binary16 */
 #if defined(__F16C__) || defined(__aarch64__)
 typedef FOCAL_VECTOR(_Float16, FOCAL_FLOATS) focal_binary16;
@@ -433,5 +480,31 @@ FOCAL_INLINE void focal_store_f16(void *p, focal_floats x) {
     __builtin_memcpy(p, &out, sizeof out);
 }
 #endif
+
+/* Of ShortTerm.swift: scores of a 16-bit type, and what was computed from them.  bfloat16's NaNs are quiet then and have an
+ * empty lower half, which rounds as a number's. */
+#define FOCAL_SHORT(name, count)                                                                                              \
+    FOCAL_INLINE focal_##name focal_load_bf16_##name(const void *p) {                                                         \
+        FOCAL_VECTOR(uint16_t, count) h;                                                                                      \
+        __builtin_memcpy(&h, p, sizeof h);                                                                                    \
+        return (focal_##name)(__builtin_convertvector(h, FOCAL_VECTOR(uint32_t, count)) << 16);                               \
+    }                                                                                                                         \
+    FOCAL_INLINE void focal_store_bf16_##name(void *p, focal_##name x) {                                                      \
+        FOCAL_VECTOR(uint32_t, count) b = (FOCAL_VECTOR(uint32_t, count))x;                                                   \
+        FOCAL_VECTOR(uint16_t, count) h;                                                                                      \
+        h = __builtin_convertvector((b + 0x7FFF + ((b >> 16) & 1)) >> 16, FOCAL_VECTOR(uint16_t, count));                     \
+        __builtin_memcpy(p, &h, sizeof h);                                                                                    \
+    }                                                                                                                         \
+    FOCAL_INLINE focal_##name focal_load_f16_##name(const void *p) {                                                          \
+        FOCAL_VECTOR(_Float16, count) h;                                                                                      \
+        __builtin_memcpy(&h, p, sizeof h);                                                                                    \
+        return __builtin_convertvector(h, focal_##name);                                                                      \
+    }                                                                                                                         \
+    FOCAL_INLINE void focal_store_f16_##name(void *p, focal_##name x) {                                                       \
+        FOCAL_VECTOR(_Float16, count) h = __builtin_convertvector(x, FOCAL_VECTOR(_Float16, count));                          \
+        __builtin_memcpy(p, &h, sizeof h);                                                                                    \
+    }
+FOCAL_SHORT(floats, FOCAL_FLOATS)
+FOCAL_SHORT(octets, 8)
 
 #endif

@@ -56,7 +56,7 @@ struct Planner {
     @_transparent private var isPlain: Bool {
         let out = args.out_dtype == 0 ? args.score_dtype : args.out_dtype
         return args.upstream == nil && args.accumulate == 0 && args.hessian_floor == FOCAL_FLOOR_OFF && !isMasked
-            && out == (args.score_dtype == FOCAL_DTYPE_F64 ? FOCAL_DTYPE_F64 : FOCAL_DTYPE_F32)
+            && (out == args.score_dtype || (out == FOCAL_DTYPE_F32 && args.score_dtype != FOCAL_DTYPE_F64))
     }
 
     /// How the targets must be read before the first write.

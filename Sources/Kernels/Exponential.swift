@@ -28,7 +28,7 @@ enum Exponential {
     @_transparent static var underHeadroom: Double { 0x1p-20 }
 
     /// The steps nearest to x, less those of some whole binades, `magic` included; and what is left of x.
-    @_transparent static func reduce<V: Lanes>(_ x: V, less binades: Double = 0) -> (steps: V, exact: V, r: V) {
+    @_transparent static func reduce<V: Arithmetic>(_ x: V, less binades: Double = 0) -> (steps: V, exact: V, r: V) {
         let c = V.exponential, magic = V(c.magic - c.parts * binades)
         let steps = x.times(V(c.parts * 0x1.71547652b82fep+0), plus: magic)
         let n = steps - magic
@@ -38,12 +38,12 @@ enum Exponential {
 
     /// The whole binades of x: n of e^x = 2^n m with m from 1 to 2, so that what is relative to 2^n is not larger than what is
     /// relative to e^x, and underflows no earlier.
-    @_transparent static func binades<V: Lanes>(_ x: V) -> V {
+    @_transparent static func binades<V: Arithmetic>(_ x: V) -> V {
         (x.times(V(0x1.71547652b82fep+0), plus: V(-0.5)) + V(V.exponential.magic)) - V(V.exponential.magic)
     }
 
     /// e^x 2^-binades, in the format's normal range.
-    @_transparent static func scaled<V: Lanes>(_ x: V, less binades: Double) -> V {
+    @_transparent static func scaled<V: Arithmetic>(_ x: V, less binades: Double) -> V {
         let (steps, _, r) = reduce(x, less: binades)
         let scale = V.power(steps)
         return V.expm1(r, steps: steps).times(scale, plus: scale)
@@ -51,7 +51,7 @@ enum Exponential {
 
     /// e^x 2^-n for `origin` = n parts, x no more than a binade above n ln 2: about one ulp of error however large x and
     /// n are, 0 (or less than the least normal number) where the quotient is below the normal range.
-    @_transparent static func relative<V: Lanes>(_ x: V, to origin: V, lowest: V) -> V {
+    @_transparent static func relative<V: Arithmetic>(_ x: V, to origin: V, lowest: V) -> V {
         let c = V.exponential
         let (steps, _, r) = reduce(x.atLeast(lowest))
         let scale = V.power((steps - origin).atLeast(V(c.magic - c.bias * c.parts)))
@@ -59,7 +59,7 @@ enum Exponential {
     }
 }
 
-extension Floats {
+extension Singles {
     /// Products with steps are exact: stepHi has 13 significant bits and |steps| < 2^11 (scores up to `farthest`).
     @_transparent static var exponential: Exponential.Constants {
         .init(parts: 4, magic: 0x1.8p23, stepHi: 0x1.62ep-3, stepLo: 0x1.0bfbe8p-17, bias: 127, smallest: -88, farthest: 256)
@@ -67,7 +67,7 @@ extension Floats {
 
     /// e^-x for x >= 0 as hi + lo, relative error below 2^-27; 0 (or less than FLT_MIN) below the normal range, NaN for NaN.
     @_transparent static func exp(minus x: Self) -> Pair<Self> {
-        let (steps, _, r) = Exponential.reduce(-x.atMost(Self(-exponential.smallest)))
+        let (steps, _, r) = Exponential.reduce((-x).atLeast(Self(exponential.smallest)))
         let rest = expm1(r, steps: steps), scale = power(steps)
         let hi = rest.times(scale, plus: scale)
         return Pair(hi, rest.times(scale, plus: scale - hi))
@@ -75,13 +75,10 @@ extension Floats {
 
     /// e^r - 1 for |r| <= ln(2)/8, and what 2^(j/4) lost in rounding.
     @_transparent static func expm1(_ r: Self, steps: Self) -> Self {
-        let low = Self(focal_pick_floats(steps.v, 0, 0x1.125002p-25, 0x1.26055cp-26, -0x1.f9c306p-27))
+        let low = steps.pick(0, 0x1.125002p-25, 0x1.26055cp-26, -0x1.f9c306p-27)
         let tail = Polynomial.horner(r, 0x1.fffffep-2, 0x1.556dfcp-3, 0x1.55748p-5)
         return (r * r).times(tail, plus: r + low)
     }
-
-    /// 2^(steps / 4).
-    @_transparent static func power(_ steps: Self) -> Self { Self(focal_quarters_floats(steps.v)) }
 }
 
 extension Doubles {
@@ -94,7 +91,7 @@ extension Doubles {
 
     /// As that of float, relative error .15 of half an ulp: what r and the sums lose goes into lo.
     @_transparent static func exp(minus x: Self) -> Pair<Self> {
-        let (steps, exact, r) = Exponential.reduce(-x.atMost(Self(-exponential.smallest)))
+        let (steps, exact, r) = Exponential.reduce((-x).atLeast(Self(exponential.smallest)))
         let lost = (steps - Self(exponential.magic)).times(Self(-exponential.stepLo), plus: exact - r)
         let bend = r * r * expTail(r)
         let rest = r + bend

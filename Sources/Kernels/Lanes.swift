@@ -1,11 +1,7 @@
 import CKernels
 
-/// A fixed number of lanes of one floating-point type: 16 of Float, 8 of Double, on every instruction set with FMA, so that the
-/// order of every sum, and with it every bit, is the same.  The baseline, whose products round differently anyway, takes a
-/// register's worth at a time: 4 and 2, for a quarter of the code.
-///
-/// Only what the mathematics needs, each a few instructions, by way of clang's vector types (lanes.h).
-protocol Lanes {
+/// What the mathematics needs of lanes, each a few instructions, by way of clang's vector types (lanes.h).
+protocol Arithmetic {
     associatedtype Scalar: LaneScalar
     /// A choice for each lane.
     associatedtype Mask
@@ -16,10 +12,6 @@ protocol Lanes {
     init(_ double: Double)
     init(loading pointer: UnsafePointer<Scalar>)
     func store(to pointer: UnsafeMutablePointer<Scalar>)
-    /// The first lanes alone; loaded ones stand before zeros.
-    init(loading pointer: UnsafePointer<Scalar>, first count: Int)
-    func store(to pointer: UnsafeMutablePointer<Scalar>, first count: Int)
-    static func first(_ count: Int) -> Mask
 
     static func + (a: Self, b: Self) -> Self
     static func - (a: Self, b: Self) -> Self
@@ -33,9 +25,6 @@ protocol Lanes {
     func error(of product: Self, times b: Self) -> Self
 
     var magnitude: Self { get }
-    /// The bits of either, and those of both.
-    func union(_ other: Self) -> Self
-    func intersection(_ other: Self) -> Self
     var squareRoot: Self { get }
     /// 1 / (2 sqrt self) to 3.5 percent; finite at 0.
     var roughHalfInverseRoot: Self { get }
@@ -45,8 +34,46 @@ protocol Lanes {
     var isNegative: Mask { get }
     static func < (a: Self, b: Self) -> Mask
     static func == (a: Self, b: Self) -> Mask
+    /// The larger of self and a bound; a NaN stays.
+    func atLeast(_ bound: Self) -> Self
+    func atMost(_ bound: Self) -> Self
     /// a where the mask holds, b elsewhere.
     static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self
+
+    // What depends on the format; each in the file of its idea.
+    static var exponential: Exponential.Constants { get }
+    static func exp(minus x: Self) -> Pair<Self>
+    static func expm1(_ r: Self, steps: Self) -> Self
+    static func power(_ steps: Self) -> Self
+    static func log1p(_ e: Pair<Self>, ratio: Pair<Self>, isSharp: Bool) -> Pair<Self>
+
+    /// Whether the sigmoid's loop is compiled for each of the usual gammas.
+    static var hasEveryModulator: Bool { get }
+}
+
+/// Lanes of float.
+protocol Singles: Arithmetic where Scalar == Float {
+    /// One of four numbers for each lane, by its two lowest bits.
+    func pick(_ a: Float, _ b: Float, _ c: Float, _ d: Float) -> Self
+    // Of 16-bit types (ShortTerm.swift).
+    init(bf16 p: UnsafeRawPointer)
+    init(f16 p: UnsafeRawPointer)
+    func store(bf16 p: UnsafeMutableRawPointer)
+    func store(f16 p: UnsafeMutableRawPointer)
+}
+
+/// A fixed number of lanes of one floating-point type: 16 of Float, 8 of Double, on every instruction set with FMA, so that the
+/// order of every sum, and with it every bit, is the same.  The baseline, whose products round differently anyway, takes a
+/// register's worth at a time: 4 and 2, for a quarter of the code.
+protocol Lanes: Arithmetic {
+    /// The first lanes alone; loaded ones stand before zeros.
+    init(loading pointer: UnsafePointer<Scalar>, first count: Int)
+    func store(to pointer: UnsafeMutablePointer<Scalar>, first count: Int)
+    static func first(_ count: Int) -> Mask
+
+    /// The bits of either, and those of both.
+    func union(_ other: Self) -> Self
+    func intersection(_ other: Self) -> Self
     static func and(_ a: Mask, _ b: Mask) -> Mask
     static func not(_ mask: Mask) -> Mask
     static func any(_ mask: Mask) -> Bool
@@ -65,16 +92,6 @@ protocol Lanes {
     static func fold(rest: Self, top: Self) -> (rest: Scalar, top: Scalar)
     /// Adds all lanes to eight running sums in double, in a fixed order.
     func accumulate(into sums: inout SIMD8<Double>)
-
-    // What depends on the format; each in the file of its idea.
-    static var exponential: Exponential.Constants { get }
-    static func exp(minus x: Self) -> Pair<Self>
-    static func expm1(_ r: Self, steps: Self) -> Self
-    static func power(_ steps: Self) -> Self
-    static func log1p(_ e: Pair<Self>, ratio: Pair<Self>, isSharp: Bool) -> Pair<Self>
-
-    /// Whether the sigmoid's loop is compiled for each of the usual gammas.
-    static var hasEveryModulator: Bool { get }
 
     /// The FOCAL_DTYPE_ of Scalar.
     static var dtype: Int32 { get }
@@ -98,14 +115,12 @@ protocol LaneScalar: BinaryFloatingPoint, SIMDScalar {
 extension Float: LaneScalar { typealias Vector = Floats }
 extension Double: LaneScalar { typealias Vector = Doubles }
 
-extension Lanes {
+extension Arithmetic {
     @_transparent static var zero: Self { Self(0.0) }
     @_transparent static var one: Self { Self(1.0) }
+}
 
-    /// The larger of self and a bound; a NaN stays.
-    @_transparent func atLeast(_ bound: Self) -> Self { Self.select(self < bound, bound, self) }
-    @_transparent func atMost(_ bound: Self) -> Self { Self.select(bound < self, bound, self) }
-
+extension Lanes {
     /// One value for all of an array, not a lane more.
     @inline(__always) static func fill(_ array: UnsafeMutablePointer<Scalar>, _ count: Int, with value: Scalar) {
         var i = 0
@@ -126,7 +141,7 @@ extension Lanes {
     }
 }
 
-struct Floats: Lanes {
+struct Floats: Lanes, Singles {
     typealias Scalar = Float
     #if ISA_X86_64
         typealias Storage = SIMD4<Float>
@@ -182,9 +197,17 @@ struct Floats: Lanes {
     @_transparent var squareRoot: Self { Self(focal_root_floats(v)) }
     @_transparent var roughHalfInverseRoot: Self { Self(focal_rough_floats(v)) }
     @_transparent func flippingSign(where other: Self) -> Self { Self(focal_flip_floats(v, other.v)) }
+    @_transparent func pick(_ a: Float, _ b: Float, _ c: Float, _ d: Float) -> Self { Self(focal_pick_floats(v, a, b, c, d)) }
+    @_transparent static func power(_ steps: Self) -> Self { Self(focal_quarters_floats(steps.v)) }
+    @_transparent init(bf16 p: UnsafeRawPointer) { v = focal_load_bf16_floats(p) }
+    @_transparent init(f16 p: UnsafeRawPointer) { v = focal_load_f16_floats(p) }
+    @_transparent func store(bf16 p: UnsafeMutableRawPointer) { focal_store_bf16_floats(p, v) }
+    @_transparent func store(f16 p: UnsafeMutableRawPointer) { focal_store_f16_floats(p, v) }
     @_transparent var isNegative: Mask { focal_negative_floats(v) }
     @_transparent static func < (a: Self, b: Self) -> Mask { focal_less_floats(a.v, b.v) }
     @_transparent static func == (a: Self, b: Self) -> Mask { focal_equal_floats(a.v, b.v) }
+    @_transparent func atLeast(_ bound: Self) -> Self { Self(focal_max_floats(v, bound.v)) }
+    @_transparent func atMost(_ bound: Self) -> Self { Self(focal_min_floats(v, bound.v)) }
     @_transparent static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self { Self(focal_select_floats(mask, a.v, b.v)) }
     @_transparent static func and(_ a: Mask, _ b: Mask) -> Mask { focal_and_floats(a, b) }
     @_transparent static func not(_ mask: Mask) -> Mask { focal_not_floats(mask) }
@@ -263,6 +286,8 @@ struct Doubles: Lanes {
     @_transparent var isNegative: Mask { focal_negative_doubles(v) }
     @_transparent static func < (a: Self, b: Self) -> Mask { focal_less_doubles(a.v, b.v) }
     @_transparent static func == (a: Self, b: Self) -> Mask { focal_equal_doubles(a.v, b.v) }
+    @_transparent func atLeast(_ bound: Self) -> Self { Self(focal_max_doubles(v, bound.v)) }
+    @_transparent func atMost(_ bound: Self) -> Self { Self(focal_min_doubles(v, bound.v)) }
     @_transparent static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self { Self(focal_select_doubles(mask, a.v, b.v)) }
     @_transparent static func and(_ a: Mask, _ b: Mask) -> Mask { focal_and_doubles(a, b) }
     @_transparent static func not(_ mask: Mask) -> Mask { focal_not_doubles(mask) }

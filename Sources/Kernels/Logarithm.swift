@@ -49,7 +49,7 @@ enum Logarithm {
     @_transparent static func artanh2(_ s: Doubles) -> Doubles { s.times(Doubles(2.0), plus: Doubles.artanhTail(s)) }
 }
 
-extension Floats {
+extension Singles {
     /// log(1 + e) for e in [0, 1], given e / (1 + e): its error is near that of the ratio times 0.4, plus .3 of half an ulp.
     ///
     /// With 1 + e = exp(a) and u the ratio, y = e u = 2 (cosh a - 1) and e + u = 2 sinh a.  Hence a = sinh(a) (1 + 2 y G(y)) with
@@ -62,6 +62,12 @@ extension Floats {
         let hi = e.hi + bend
         let yLow = e.hi.times(ratio.lo, plus: e.lo.times(ratio.hi, plus: e.hi.error(of: y, times: ratio.hi)))
         return Pair(hi, yLow.times(slope, plus: bend - (hi - e.hi)))
+    }
+
+    /// The same without low parts.
+    @_transparent static func log1p(_ e: Self, ratio: Self) -> Self {
+        let y = e * ratio
+        return y.times((e + ratio).times(bend4(y), plus: Self(-0.5)), plus: e)
     }
 
     /// G to .3 of half an ulp of the logarithm.

@@ -5,7 +5,7 @@ import CKernels
 ///     p = sigma(u) = p_t      q = sigma(-u) = 1 - p_t      loss = softplus(-u) = -log p_t
 ///
 /// All come from e = exp(-|u|), never from 1 - p, so that none loses digits at either end.
-struct Margin<V: Lanes> {
+struct Margin<V: Arithmetic> {
     let u: V  // may be infinite
     let uLow: V  // what u lost in rounding
     let log1p: Pair<V>  // log(1 + e)

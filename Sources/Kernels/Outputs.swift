@@ -8,7 +8,7 @@ struct Outputs<V: Lanes> {
     let count: Int
 
     /// Writes the block's outputs from the scratch.
-    func write() {
+    @inline(never) func write() {
         let args = plan.pointee.args
         if let upstream = args.upstream, args.grad != nil { multiply(by: upstream) }
         if args.hess != nil && args.hessian_floor != FOCAL_FLOOR_OFF { raiseHessian() }

@@ -1,6 +1,6 @@
 /// A number as the unevaluated sum hi + lo, |lo| no more than a few ulp of hi: twice the digits for the few steps whose error
 /// a power would multiply.
-struct Pair<V: Lanes> {
+struct Pair<V: Arithmetic> {
     var hi: V
     var lo: V
 

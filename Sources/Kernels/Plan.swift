@@ -55,6 +55,8 @@ extension focal_plan {
     }
     @inline(__always) func classWeight(_ klass: Int) -> Double { args.class_weights.map { $0[klass] } ?? 1 }
     @inline(__always) var outDtype: Int32 { args.out_dtype == 0 ? args.score_dtype : args.out_dtype }
+    /// Whether scores and outputs are of one 16-bit type.
+    @inline(__always) var isShort: Bool { size(of: args.score_dtype) == 2 && outDtype == args.score_dtype }
 }
 
 /// Consecutive elements: of one sample (a row, classes counting up from `klass`) or of one class (samples counting up).

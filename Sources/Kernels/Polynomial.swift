@@ -1,6 +1,6 @@
 /// Polynomials, by Horner's chain; the long one with one sign by even and odd powers side by side, two chains half as long.
 enum Polynomial {
-    @_transparent static func degree9<V: Lanes>(
+    @_transparent static func degree9<V: Arithmetic>(
         _ x: V, _ c0: Double, _ c1: Double, _ c2: Double, _ c3: Double, _ c4: Double, _ c5: Double, _ c6: Double,
         _ c7: Double, _ c8: Double, _ c9: Double
     ) -> V {
@@ -16,15 +16,15 @@ enum Polynomial {
         return odd.times(x, plus: even)
     }
 
-    @_transparent static func horner<V: Lanes>(_ x: V, _ c0: Double, _ c1: Double, _ c2: Double) -> V {
+    @_transparent static func horner<V: Arithmetic>(_ x: V, _ c0: Double, _ c1: Double, _ c2: Double) -> V {
         V(c2).times(x, plus: V(c1)).times(x, plus: V(c0))
     }
 
-    @_transparent static func horner<V: Lanes>(_ x: V, _ c0: Double, _ c1: Double, _ c2: Double, _ c3: Double) -> V {
+    @_transparent static func horner<V: Arithmetic>(_ x: V, _ c0: Double, _ c1: Double, _ c2: Double, _ c3: Double) -> V {
         horner(x, c1, c2, c3).times(x, plus: V(c0))
     }
 
-    @_transparent static func horner<V: Lanes>(
+    @_transparent static func horner<V: Arithmetic>(
         _ x: V, _ c0: Double, _ c1: Double, _ c2: Double, _ c3: Double, _ c4: Double
     ) -> V {
         horner(x, c1, c2, c3, c4).times(x, plus: V(c0))

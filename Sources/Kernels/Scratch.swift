@@ -1,7 +1,7 @@
 import CKernels
 
 /// The arrays that a block passes through, in memory that the caller's stack lends and that stays in the first-level cache.
-struct Scratch<V: Lanes> {
+struct Scratch<V: Arithmetic> {
     typealias Array = UnsafeMutablePointer<V.Scalar>
 
     /// Elements of a block: 2 KiB of each array, a multiple of the lanes.

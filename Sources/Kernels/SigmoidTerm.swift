@@ -2,7 +2,7 @@ import CKernels
 
 /// The second and third stage: e = exp(-|z|) for a whole block, then everything that follows from it.  Two short loops over
 /// the scratch rather than one long one: more of the short chains fit the reorder window.
-struct SigmoidTerm<V: Lanes>: ModulatorWork {
+struct SigmoidTerm<V: Arithmetic>: ModulatorWork {
     let plan: Plan
     let count: Int  // of the block, whole vectors
     let scores: UnsafePointer<V.Scalar>
@@ -11,20 +11,17 @@ struct SigmoidTerm<V: Lanes>: ModulatorWork {
     let loss: UnsafeMutablePointer<V.Scalar>?
     let grad: UnsafeMutablePointer<V.Scalar>?
     let hess: UnsafeMutablePointer<V.Scalar>?
-    let sums: UnsafeMutablePointer<SIMD8<Double>>?
 
     /// From what crosses C (kernels.h).
     @inline(__always) static func run(
         _ plan: Plan?, _ count: Int64, _ scores: UnsafeRawPointer?, _ scratch: UnsafeMutableRawPointer?,
-        _ loss: UnsafeMutableRawPointer?, _ grad: UnsafeMutableRawPointer?, _ hess: UnsafeMutableRawPointer?,
-        _ sums: UnsafeMutablePointer<Double>?
+        _ loss: UnsafeMutableRawPointer?, _ grad: UnsafeMutableRawPointer?, _ hess: UnsafeMutableRawPointer?
     ) {
         SigmoidTerm(
             plan: plan.unsafelyUnwrapped, count: Int(count),
             scores: scores.unsafelyUnwrapped.assumingMemoryBound(to: V.Scalar.self),
             scratch: Scratch(scratch.unsafelyUnwrapped), loss: loss?.assumingMemoryBound(to: V.Scalar.self),
-            grad: grad?.assumingMemoryBound(to: V.Scalar.self), hess: hess?.assumingMemoryBound(to: V.Scalar.self),
-            sums: sums.map { UnsafeMutableRawPointer($0).assumingMemoryBound(to: SIMD8<Double>.self) }
+            grad: grad?.assumingMemoryBound(to: V.Scalar.self), hess: hess?.assumingMemoryBound(to: V.Scalar.self)
         ).run()
     }
 
@@ -50,7 +47,6 @@ struct SigmoidTerm<V: Lanes>: ModulatorWork {
         let gradScale = V(-plan.pointee.scale)
         let hessScale = V(plan.pointee.scale * plan.pointee.args.hessian_scale)
         let mode = plan.pointee.args.hessian
-        var sum = SIMD8<Double>()
         var i = 0
         while i < count {
             let signed = V(loading: scratch.weights + i)
@@ -65,13 +61,8 @@ struct SigmoidTerm<V: Lanes>: ModulatorWork {
                 let curvature = m.curvature(w.magnitude, g, slope: slope.magnitude, mode: mode)
                 (curvature * hessScale).store(to: hess + i)
             }
-            if loss != nil || sums != nil {
-                let value = w.magnitude * m.loss(isSharp: M.isSharp)
-                if let loss { value.store(to: loss + i) }
-                if sums != nil { value.accumulate(into: &sum) }
-            }
+            if let loss { (w.magnitude * m.loss(isSharp: M.isSharp)).store(to: loss + i) }
             i &+= V.count
         }
-        if let sums { sums.pointee += sum }
     }
 }

@@ -64,21 +64,28 @@ enum IntegerTarget<Stored: FixedWidthInteger>: Target {
     @inline(__always) static func isEqual(_ stored: Stored, _ number: Int64) -> Bool { label(stored) == number }
     @inline(__always) static func softness(_ stored: Stored) -> UInt32 { 0 }
     @inline(__always) static func badness(_ stored: Stored) -> UInt32 { stored & ~1 == 0 ? 0 : 1 }
-    /// Of all their bits together only the lowest is set.
+    /// Of all their bits together only the lowest is set.  Two steps at a time: of 64-bit targets there are many.
     @inline(__always) static func areHard(_ targets: UnsafeRawPointer, _ count: Int) -> Bool {
         let step = Floats.count &* 4 / size
-        var bits = Floats.zero
+        var bits = Floats.zero, others = Floats.zero
         var i = 0
-        while i &+ step <= count {
-            bits = bits.union(Floats(loading: (targets + i &* size).assumingMemoryBound(to: Float.self)))
+        func at(_ i: Int) -> Floats { Floats(loading: (targets + i &* size).assumingMemoryBound(to: Float.self)) }
+        while i &+ 2 &* step <= count {
+            bits = bits.union(at(i))
+            others = others.union(at(i &+ step))
+            i &+= 2 &* step
+        }
+        if i &+ step <= count {
+            bits = bits.union(at(i))
             i &+= step
         }
+        bits = bits.union(others)
         var bad: UInt32 = 0
         withUnsafeBytes(of: bits) { bits in
-            for j in 0..<step { bad |= badness(at(bits.baseAddress.unsafelyUnwrapped, j)) }
+            for j in 0..<step { bad |= badness(Self.at(bits.baseAddress.unsafelyUnwrapped, j)) }
         }
         while i < count {
-            bad |= badness(at(targets, i))
+            bad |= badness(Self.at(targets, i))
             i &+= 1
         }
         return bad == 0

@@ -219,5 +219,140 @@ static void empty(void)
     CHECK(loss == 0 && grad == 0, "one class: loss %g, gradient %g", loss, grad);
 }
 
-SUITE({"definitions", definitions}, {"special_values", special_values}, {"weighted_infinities", weighted_infinities},
-      {"accumulate", accumulate}, {"short_functions", short_functions}, {"empty", empty})
+/* ---- 16-bit scores with outputs of their type ---- */
+
+enum { SHORTS = 65536, OUTPUTS = 3 };
+
+/* What an output should be, and what its error may be beside its rounding: the sizes of a Hessian's terms count. */
+struct short_wanted {
+    double value, beside;
+};
+
+static void short_truth(double z, int target, double g, struct short_wanted wanted[OUTPUTS])
+{
+    double u = target ? z : -z, e = exp(-fabs(u)), p = u > 0 ? 1 / (1 + e) : e / (1 + e), q = u > 0 ? e / (1 + e) : 1 / (1 + e);
+    double loss = log1p(e) + (u < 0 ? -u : 0), power = exp(-g * (log1p(e) + (u > 0 ? u : 0))), least = 2 * FLT_MIN;
+    double pl = isinf(loss) ? 0 : p * loss;
+    if (g == 0 || isinf(u))
+        power = g == 0 || u < 0;
+    wanted[0] = (struct short_wanted){isinf(u) && u > 0 ? 0 : power * loss, least};
+    wanted[1] = (struct short_wanted){(target ? -1 : 1) * power * (q + g * pl), least};
+    wanted[2] = (struct short_wanted){power * (p * q * (1 + 2 * g) + g * pl * (g * p - q)),
+                                      least * (1 + 2 * g + (isinf(loss) ? 0 : g * loss)) +
+                                          2e-6 * power * (p * q * (1 + 2 * g) + g * pl * (g * p + q))};
+}
+
+/* Within .51 units of the type's last place: rounded to nearest, but for the neighbourhood of a tie. */
+static int short_near(int32_t dtype, double got, struct short_wanted wanted)
+{
+    int digits = dtype == FOCAL_DTYPE_F16 ? 11 : 8, least = dtype == FOCAL_DTYPE_F16 ? -13 : -125, exponent;
+    if (isinf(wanted.value))
+        return got == wanted.value;
+    frexp(wanted.value, &exponent);
+    return fabs(got - wanted.value) <= .51 * ldexp(1, (exponent > least ? exponent : least) - digits) + wanted.beside;
+}
+
+static void short_calls(int32_t dtype, double gamma, int target)
+{
+    static uint16_t z[SHORTS], got[OUTPUTS][SHORTS], tail[OUTPUTS][SHORTS];
+    static uint8_t y[SHORTS];
+    static struct short_wanted wanted[SHORTS][OUTPUTS];
+    static const char *outputs[OUTPUTS] = {"loss", "gradient", "Hessian"};
+    const char *isas[SUITE_ISAS];
+    int quiet = dtype == FOCAL_DTYPE_F16 ? 0x7E00 : 0x7FC0;
+    for (int i = 0; i < SHORTS; i++) {
+        z[i] = (uint16_t)i;
+        y[i] = (uint8_t)target;
+        short_truth(call_load(z, dtype, i), target, gamma, wanted[i]);
+    }
+    for (int isa = 0, count = suite_isas(isas); isa < count; isa++) {
+        focal_args a;
+        double reduced, sum = 0;
+        focal_set_isa(isas[isa]);
+        focal_args_init(&a, sizeof a);
+        a.outer = SHORTS;
+        a.scores = z;
+        a.score_dtype = dtype;
+        a.targets = y;
+        a.target_dtype = FOCAL_DTYPE_U8;
+        a.gamma = gamma;
+        a.loss = got[0], a.grad = got[1], a.hess = got[2];
+        CHECK_OK(focal_sigmoid(&a));
+        for (int i = 0; i < SHORTS; i++)
+            for (int o = 0; o < OUTPUTS; o++) {
+                double x = call_load(got[o], dtype, i);
+                if (isnan(call_load(z, dtype, i)))
+                    CHECK((got[o][i] & quiet) == quiet, "%s type %d: %04x of a NaN", isas[isa], dtype, got[o][i]);
+                else
+                    CHECK(short_near(dtype, x, wanted[i][o]), "%s type %d gamma %g target %d: the %s at %g is %.9g, not %.9g",
+                          isas[isa], dtype, gamma, target, outputs[o], call_load(z, dtype, i), x, wanted[i][o].value);
+            }
+        /* A last block that is no whole number of vectors has its outputs rounded by another stage. */
+        a.outer = SHORTS - 3;
+        a.loss = tail[0], a.grad = tail[1], a.hess = tail[2];
+        CHECK_OK(focal_sigmoid(&a));
+        for (int o = 0; o < OUTPUTS; o++)
+            CHECK(!memcmp(got[o], tail[o], (SHORTS - 3) * sizeof(uint16_t)), "%s: the %s differs", isas[isa], outputs[o]);
+        /* The sum is of losses that were not rounded; those of 0 to 4, for larger ones would hide the rest. */
+        int first = dtype == FOCAL_DTYPE_F16 ? 0 : 0x3000, last = dtype == FOCAL_DTYPE_F16 ? 0x4400 : 0x4080;
+        for (int i = first; i < last; i++)
+            sum += wanted[i][0].value;
+        a.outer = last - first;
+        a.scores = z + first;
+        a.reduction = FOCAL_REDUCTION_SUM;
+        a.reduced_loss = &reduced;
+        CHECK_OK(focal_sigmoid(&a));
+        CHECK(fabs(reduced - sum) <= 5e-7 * sum, "%s type %d gamma %g: the sum %.12g is not %.12g", isas[isa], dtype, gamma,
+              reduced, sum);
+    }
+    focal_set_isa(NULL);
+}
+
+/* Ties go to even: a loss is the size of a score far on the wrong side, times a weight that moves it by a half, or by 1 1/2. */
+static void short_ties(int32_t dtype)
+{
+    enum { N = 16 };
+    int digits = dtype == FOCAL_DTYPE_F16 ? 11 : 8;
+    const uint16_t score = dtype == FOCAL_DTYPE_F16 ? 0xE400 : 0xC300; /* -2^(digits - 1), where neighbours differ by 1 */
+    const double size = ldexp(1, digits - 1);
+    const char *isas[SUITE_ISAS];
+    for (int isa = 0, count = suite_isas(isas); isa < count; isa++)
+        for (int halves = 1; halves < 4; halves += 2) {
+            uint16_t z[N], loss[N];
+            uint8_t y[N];
+            focal_args a;
+            for (int i = 0; i < N; i++)
+                z[i] = score, y[i] = 1;
+            focal_set_isa(isas[isa]);
+            focal_args_init(&a, sizeof a);
+            a.outer = N;
+            a.scores = z;
+            a.score_dtype = dtype;
+            a.targets = y;
+            a.target_dtype = FOCAL_DTYPE_U8;
+            a.pos_weight = 1 + halves * ldexp(1, -digits);
+            a.loss = loss;
+            CHECK_OK(focal_sigmoid(&a));
+            for (int i = 0; i < N; i++)
+                CHECK(call_load(loss, dtype, i) == size + (halves - 1), "%s type %d: %g and %d halves become %g", isas[isa], dtype,
+                      size, halves, call_load(loss, dtype, i));
+        }
+    focal_set_isa(NULL);
+}
+
+/* Every number of both types: what is computed in float is right to the last digit that the type keeps. */
+static void short_types(void)
+{
+    static const double gammas[] = {0, .5, 1, 1.5, 2, 2.5, 3, 4, 5, .3, 1.7, 10};
+    for (size_t g = 0; g < sizeof gammas / sizeof gammas[0]; g++)
+        for (int target = 0; target < 2; target++) {
+            short_calls(FOCAL_DTYPE_BF16, gammas[g], target);
+            short_calls(FOCAL_DTYPE_F16, gammas[g], target);
+        }
+    short_ties(FOCAL_DTYPE_BF16);
+    short_ties(FOCAL_DTYPE_F16);
+}
+
+SUITE({"definitions", definitions}, {"short_types", short_types}, {"special_values", special_values},
+      {"weighted_infinities", weighted_infinities}, {"accumulate", accumulate}, {"short_functions", short_functions},
+      {"empty", empty})

@@ -4,7 +4,7 @@
     terms(c) |error| <= c u x the sum of the sizes of the terms, u the unit roundoff: half of the type's epsilon
 
 either of them, or the smallest normal number absolutely (for a Hessian, times 1 + 2g + gL).  An infinite or NaN truth
-must be met exactly.  float16 and bfloat16 are computed in float32 and rounded once: half a unit of the short type on
+must be met exactly.  float16 and bfloat16 are computed in float32 and rounded once: .51 of a unit of the short type on
 top of the float32 bound.  `describe` names the point of an index in messages.
 """
 
@@ -72,7 +72,7 @@ def tolerance(truth, bound, arithmetic, dtype):
     """How far a result of this dtype may lie from the truth, computed in `arithmetic`."""
     allowed = np.maximum(bound.tolerance(truth, arithmetic), bound.least * float(np.finfo(arithmetic).tiny))
     if np.dtype(dtype).itemsize < arithmetic.itemsize:
-        allowed = allowed + 0.5 * ulp(truth.high, dtype)
+        allowed = allowed + 0.51 * ulp(truth.high, dtype)
     return allowed
 
 
