@@ -40,7 +40,7 @@
  *             float16 scores are computed in float32 and rounded once, to nearest even: within .51 ULP of the short type
  *             where that alone is the error.  See DERIVATIVES below for the formulas.
  *   Bits      Results do not depend on the number of threads, on alignment, on where in a buffer an element stands or on
- *             the vector width: CPUs with FMA agree bit for bit.
+ *             the vector width: CPUs with FMA agree bit for bit (of a NaN neither sign nor payload is promised).
  *   Memory    Only the stated buffers are touched.  Any alignment will do.  `grad` may be exactly `scores` (in place),
  *             and so may `loss` where it has the scores' shape; every other overlap of an output is an error.
  *   Threads   Every function may be called from any threads at once.  The first call that is large enough starts a pool;

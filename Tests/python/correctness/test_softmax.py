@@ -316,7 +316,7 @@ def test_every_way_through_long_rows(dtype, classes, isa):
     for name in EVERYTHING:
         alone = call("focal_softmax", (name,), **rows)[name]
         assert alone.tobytes() == together[name].tobytes(), name
-        assert as_planes(together[name], planes[name].shape).tobytes() == planes[name].tobytes(), name
+        assert bits(as_planes(together[name], planes[name].shape)) == bits(planes[name]), name
     held = rng.normal(0, 1, scores.shape).astype(dtype)
     added = call("focal_softmax", ("grad",), grad=held, accumulate=1, **rows)["grad"].reshape(scores.shape)
     lanes = np.float64 if dtype == np.float64 or isa == "x86-64" else np.float32
@@ -327,6 +327,11 @@ def test_every_way_through_long_rows(dtype, classes, isa):
     args.grad = args.scores
     check(lib.focal_softmax(ctypes.addressof(args)))
     assert scores.tobytes() == together["grad"].tobytes()
+
+
+def bits(values):
+    """Every NaN as one: of its sign and payload, where a row or a column of it is computed, nothing is promised."""
+    return np.where(np.isnan(values.astype(np.float64)), values.dtype.type(np.nan), values).tobytes()
 
 
 def as_planes(rows, shape):
