@@ -132,7 +132,8 @@ extension Overlap {
         let targets = Span(args.targets, count &* size(args.target_dtype))
         let grad = Span(args.grad, count &* size(args.score_dtype))
         let other = Span(UnsafeRawPointer(bitPattern: loss | hess | reduced), reduced == 0 ? grad.size : 8)
-        return !(other.meets(scores) || other.meets(targets) || other.meets(grad) || grad.meets(targets)
+        return
+            !(other.meets(scores) || other.meets(targets) || other.meets(grad) || grad.meets(targets)
             || (grad.meets(scores) && grad.start != scores.start))
     }
 

@@ -12,10 +12,10 @@ struct SampleStage<V: Lanes> {
     /// Labels, and weights and gammas as of one class; the rest of the last vector stands idle.
     func begin() {
         let args = plan.pointee.args
-        let targets = TargetReader(plan)
-        Labels(targets: args.targets.unsafelyUnwrapped, first: first, count: count, to: samples.label).run(labels: args.target_dtype)
+        let targets = TargetReader(plan), labels = samples.label
+        Labels(targets: args.targets.unsafelyUnwrapped, first: first, count: count, to: labels).run(labels: args.target_dtype)
         if plan.pointee.ignores {
-            for i in 0..<count where plan.pointee.isIgnored(first &+ i, label: targets.label(first &+ i)) { samples.label[i] = .nan }
+            for i in 0..<count where plan.pointee.isIgnored(first &+ i, label: targets.label(first &+ i)) { labels[i] = .nan }
         }
         let offset = Doubles(Double(args.shard_total > 0 ? args.shard_offset : 0)), classes = Doubles(Double(args.classes))
         let weight = Doubles(args.alpha == FOCAL_ALPHA_OFF ? 1 : args.alpha), gamma = Doubles(args.gamma)
