@@ -18,9 +18,8 @@ STRIP   = $(CROSS)strip
 SWIFTC ?= swiftc
 PYTHON ?= python3
 
-# The kernels' loops are explicit vectors, which small code leaves as they are; the path of a call is short and worth its size.
+# Small code: the kernels' loops are explicit vectors, which it leaves as they are, and the path of a call loses a nanosecond.
 SWIFTFLAGS ?= -Osize -Xfrontend -remove-runtime-asserts
-ENTRYFLAGS ?= -O
 CFLAGS     ?= -O2
 CXXFLAGS   ?= -O2
 
@@ -104,7 +103,7 @@ FORCE:
 
 # swiftc leaves an object alone that would not change, hence the touch.
 $(OBJ)/FocalLoss.o: $(LIBRARY_SOURCES) $(C_HEADERS) $(OBJ)/flags
-	$(call run,SWIFT FocalLoss) $(COMPILE) $(ENTRYFLAGS) -Xcc -D_GNU_SOURCE -module-name FocalLoss \
+	$(call run,SWIFT FocalLoss) $(COMPILE) -Xcc -D_GNU_SOURCE -module-name FocalLoss \
 		-c $(LIBRARY_SOURCES) -o $@
 	@touch $@
 
