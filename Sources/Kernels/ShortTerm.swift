@@ -27,11 +27,15 @@ struct ShortTerm<V: Singles>: ModulatorWork {
         ).run()
     }
 
+    /// The same place of the next block, as in SigmoidTerm; a line beside it where that is in the scratch.
+    @inline(__always) private func prefetch(_ array: UnsafeRawPointer, _ i: Int) { focal_prefetch(array + (count &+ i) &* 2) }
+
     private func exponentials() {
         let stored = stored
         var i = 0
         while i < count {
             let score = stored.load(scores, i)
+            prefetch(scores, i)
             let e = V.exp(minus: score.magnitude).hi
             score.store(to: scratch.scores + i)
             e.store(to: scratch.e + i)
@@ -52,6 +56,10 @@ struct ShortTerm<V: Singles>: ModulatorWork {
 
     func run<M: Modulator>(_: M.Type) {
         let args = plan.pointee.args, stored = stored
+        @inline(__always) func put(_ value: V, _ output: UnsafeMutableRawPointer, _ i: Int) {
+            prefetch(output, i)
+            stored.store(value, output, i)
+        }
         let gamma = Gamma<V>(args.gamma), g = gamma.value.hi
         let gradScale = V(-plan.pointee.scale), hessScale = V(plan.pointee.scale * args.hessian_scale)
         let summed = args.reduced_loss == nil ? nil : scratch.loss
@@ -65,12 +73,12 @@ struct ShortTerm<V: Singles>: ModulatorWork {
             let slope = m.slope(w, g, isSharp: false)
             if let hess {
                 let curvature = m.curvature(w.magnitude, g, slope: slope.magnitude, mode: args.hessian)
-                stored.store(curvature * hessScale, hess, i)
+                put(curvature * hessScale, hess, i)
             }
-            if let loss { stored.store(w.magnitude * m.loss, loss, i) }
+            if let loss { put(w.magnitude * m.loss, loss, i) }
             if let summed { (w.magnitude * m.loss).store(to: summed + i) }
             // The last, because rounding needs registers, and by now most are free.
-            if let grad { stored.store(slope * gradScale, grad, i) }
+            if let grad { put(slope * gradScale, grad, i) }
             i &+= V.count
         }
     }

@@ -28,6 +28,7 @@ struct SigmoidTerm<V: Arithmetic>: ModulatorWork {
     @inline(__always) func exponentials() {
         var i = 0
         while i < count {
+            prefetch(scores, i)
             let e = V.exp(minus: V(loading: scores + i).magnitude)
             e.hi.store(to: scratch.e + i)
             e.lo.store(to: scratch.eLow + i)
@@ -56,13 +57,21 @@ struct SigmoidTerm<V: Arithmetic>: ModulatorWork {
                 isSharp: M.isSharp)
             let w = signed * M.weight(m, gamma)
             let slope = m.slope(w, g, isSharp: M.isSharp)
-            if let grad { (slope * gradScale).store(to: grad + i) }
+            if let grad { put(slope * gradScale, grad, i) }
             if let hess {
                 let curvature = m.curvature(w.magnitude, g, slope: slope.magnitude, mode: mode)
-                (curvature * hessScale).store(to: hess + i)
+                put(curvature * hessScale, hess, i)
             }
-            if let loss { (w.magnitude * m.loss(isSharp: M.isSharp)).store(to: loss + i) }
+            if let loss { put(w.magnitude * m.loss(isSharp: M.isSharp), loss, i) }
             i &+= V.count
         }
+    }
+
+    /// The same place of the next block: the hardware's prefetchers stop at every page.
+    @inline(__always) private func prefetch(_ array: UnsafePointer<V.Scalar>, _ i: Int) { focal_prefetch(array + (count &+ i)) }
+
+    @inline(__always) private func put(_ value: V, _ array: UnsafeMutablePointer<V.Scalar>, _ i: Int) {
+        prefetch(array, i)
+        value.store(to: array + i)
     }
 }

@@ -107,6 +107,7 @@ struct Signs<V: Lanes>: TargetWork {
         let weights = weights + first
         var i = 0
         while i &+ V.count <= length {
+            focal_prefetch(targets + (length &+ i) &* T.size)  // the next block's, as in the term
             V.select(V.match(T.dtype, targets + i &* T.size, value), V(own), V(negative)).store(to: weights + i)
             i &+= V.count
         }
