@@ -13,7 +13,7 @@
 static const int64_t focal_label_none = FOCAL_LABEL_NONE;
 
 /* Bytes of scratch a kernel needs, on the stack of whoever runs it. */
-#define FOCAL_SCRATCH 38528
+#define FOCAL_SCRATCH 39616
 
 /* What one range of targets holds.  bad_index is the first flat index that is out of range, or -1. */
 typedef struct focal_survey {
@@ -28,9 +28,6 @@ typedef struct focal_plan focal_plan;
 
 typedef void focal_term(const focal_plan *plan, int64_t count, const void *scores, void *scratch, void *loss, void *grad,
                         void *hess);
-
-typedef void focal_blocks(const void *scores, void *exponentials, void *scratch, int64_t count, int64_t target, int64_t ahead,
-                          double shift, double steps);
 
 typedef struct focal_kernels {
     const char *isa;
@@ -51,9 +48,6 @@ typedef struct focal_kernels {
     /* The same for 16-bit scores with outputs of their type, and losses to be summed as floats into the scratch; NULL where
      * float_term serves them. */
     focal_term *short_term;
-    /* The inner loop of a softmax over long rows (SoftmaxBlocks.swift). */
-    focal_blocks *float_blocks;
-    focal_blocks *double_blocks;
 } focal_kernels;
 
 /* A checked call: every field of args is valid, and what follows is derived from it once. */

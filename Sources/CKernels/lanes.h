@@ -320,16 +320,22 @@ FOCAL_INLINE double focal_sum_doubles(focal_doubles x) {
 #define FOCAL_FOLD(rest, top, r, t)                                                                                           \
     __auto_type t = FOCAL_MAX(top.lo, top.hi);                                                                                \
     __auto_type r = rest.lo + (rest.hi + FOCAL_MIN(top.lo, top.hi));
+FOCAL_INLINE FOCAL_VECTOR(float, 2) focal_fold_quartets(FOCAL_VECTOR(float, 4) rest, FOCAL_VECTOR(float, 4) top) {
+    FOCAL_FOLD(rest, top, r2, t2)
+    FOCAL_FOLD(r2, t2, r, t)
+    return (FOCAL_VECTOR(float, 2)){r, t};
+}
+FOCAL_INLINE FOCAL_VECTOR(float, 2) focal_fold_octets(focal_octets rest, focal_octets top) {
+    FOCAL_FOLD(rest, top, r4, t4)
+    return focal_fold_quartets(r4, t4);
+}
 FOCAL_INLINE FOCAL_VECTOR(float, 2) focal_fold_floats(focal_floats rest, focal_floats top) {
 #if FOCAL_FLOATS == 16
     FOCAL_FOLD(rest, top, r8, t8)
-    FOCAL_FOLD(r8, t8, r4, t4)
+    return focal_fold_octets(r8, t8);
 #else
-    focal_floats r4 = rest, t4 = top;
+    return focal_fold_quartets(rest, top);
 #endif
-    FOCAL_FOLD(r4, t4, r2, t2)
-    FOCAL_FOLD(r2, t2, r, t)
-    return (FOCAL_VECTOR(float, 2)){r, t};
 }
 FOCAL_INLINE FOCAL_VECTOR(double, 2) focal_fold_doubles(focal_doubles rest, focal_doubles top) {
 #if FOCAL_DOUBLES == 8

@@ -9,7 +9,8 @@ protocol ClassFormula {
 /// A gradient or a probability, from an exponential.
 struct Multiple<V: Lanes>: ClassFormula {
     let factor: V
-    @inline(__always) func value(_ e: V) -> V { factor * e }
+    let lift: V
+    @inline(__always) func value(_ e: V) -> V { factor * (lift * e) }
 }
 
 /// The Hessian's diagonal, from an exponential: of a vector of samples' numbers (or one sample's in every lane).

@@ -27,9 +27,9 @@ enum Exponential {
     /// 2^-headroom
     @_transparent static var underHeadroom: Double { 0x1p-20 }
 
-    /// The steps nearest to x, less those of some whole binades, `magic` included; and what is left of x.
-    @_transparent static func reduce<V: Arithmetic>(_ x: V, less binades: Double = 0) -> (steps: V, exact: V, r: V) {
-        let c = V.exponential, magic = V(c.magic - c.parts * binades)
+    /// The steps nearest to x, `magic` included, and what is left of x.
+    @_transparent static func reduce<V: Arithmetic>(_ x: V) -> (steps: V, exact: V, r: V) {
+        let c = V.exponential, magic = V(c.magic)
         let steps = x.times(V(c.parts * 0x1.71547652b82fep+0), plus: magic)
         let n = steps - magic
         let exact = n.times(V(-c.stepHi), plus: x)
@@ -42,9 +42,9 @@ enum Exponential {
         (x.times(V(0x1.71547652b82fep+0), plus: V(-0.5)) + V(V.exponential.magic)) - V(V.exponential.magic)
     }
 
-    /// e^x 2^-binades, in the format's normal range.
-    @_transparent static func scaled<V: Arithmetic>(_ x: V, less binades: Double) -> V {
-        let (steps, _, r) = reduce(x, less: binades)
+    /// e^x, in the format's normal range.
+    @_transparent static func plain<V: Arithmetic>(_ x: V) -> V {
+        let (steps, _, r) = reduce(x)
         let scale = V.power(steps)
         return V.expm1(r, steps: steps).times(scale, plus: scale)
     }

@@ -1,3 +1,5 @@
+import CKernels
+
 /// What a sample's exponentials stand relative to: the shift and the binades of their maximum, less the headroom.
 struct Reference<V: Lanes> {
     let shift: V
@@ -30,12 +32,14 @@ struct Reference<V: Lanes> {
     @inline(__always) static func shifted(_ z: V, _ shift: V) -> V { V.select(z == shift, V.zero, z - shift) }
 }
 
-/// Samples none of whose scores is beyond `reach`, as nearly all are: their exponentials stand relative to one constant, whatever
-/// their maximum, for which their scores need not be read.  It is as if that were `reach`: the smallest exponential is 2^-97.
+/// Scores none of which is beyond `reach`, as nearly all are: their exponentials are relative to 1, whatever their maximum, for
+/// which they need not be read first.  The smallest is 2^-116, and 128 of the largest are 2^123: floats hold them.
 enum Moderate {
-    @_transparent static var reach: Double { 40 }
-    /// The whole binades of e^reach, less the headroom.
-    @_transparent static var steps: Double { 57 - Exponential.headroom }
+    @_transparent static var reach: Double { 80 }
 
-    @_transparent static func exponential<V: Lanes>(_ z: V) -> V { Exponential.scaled(z, less: steps) }
+    /// Not where all shards must have references that scale to that of their sum.  Nor in double, where a second way for what
+    /// exponentials take most of anyway would not fit the library's size.
+    @inline(__always) static func exists<V: Lanes>(for _: V.Type, _ plan: Plan) -> Bool {
+        V.dtype == FOCAL_DTYPE_F32 && plan.pointee.args.shard_total == 0
+    }
 }

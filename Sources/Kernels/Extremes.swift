@@ -1,5 +1,5 @@
 /// The largest of many numbers >= 0, and the sum of all others.
-struct Extremes<V: Lanes> {
+struct Extremes<V: Arithmetic> {
     var top = V.zero
     var rest = V.zero
 

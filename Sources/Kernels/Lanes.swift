@@ -39,6 +39,10 @@ protocol Arithmetic {
     func atMost(_ bound: Self) -> Self
     /// a where the mask holds, b elsewhere.
     static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self
+    /// The bits of both.
+    func intersection(_ other: Self) -> Self
+    /// The largest of all tops, and the sum of all else: the upper half onto the lower, and again.  Lanes hold no NaN.
+    static func fold(rest: Self, top: Self) -> (rest: Scalar, top: Scalar)
 
     // What depends on the format; each in the file of its idea.
     static var exponential: Exponential.Constants { get }
@@ -65,15 +69,17 @@ protocol Singles: Arithmetic where Scalar == Float {
 /// A fixed number of lanes of one floating-point type: 16 of Float, 8 of Double, on every instruction set with FMA, so that the
 /// order of every sum, and with it every bit, is the same.  The baseline, whose products round differently anyway, takes a
 /// register's worth at a time: 4 and 2, for a quarter of the code.
-protocol Lanes: Arithmetic {
+protocol Lanes: Arithmetic where Scalar.Vector == Self {
+    /// The same in pieces of a register, where that is faster.
+    associatedtype Register: Arithmetic where Register.Scalar == Scalar
+
     /// The first lanes alone; loaded ones stand before zeros.
     init(loading pointer: UnsafePointer<Scalar>, first count: Int)
     func store(to pointer: UnsafeMutablePointer<Scalar>, first count: Int)
     static func first(_ count: Int) -> Mask
 
-    /// The bits of either, and those of both.
+    /// The bits of either.
     func union(_ other: Self) -> Self
-    func intersection(_ other: Self) -> Self
     static func and(_ a: Mask, _ b: Mask) -> Mask
     static func not(_ mask: Mask) -> Mask
     static func any(_ mask: Mask) -> Bool
@@ -88,8 +94,6 @@ protocol Lanes: Arithmetic {
     var largest: Scalar { get }
     /// The sum of the lanes: the upper half onto the lower, and again.
     var sum: Scalar { get }
-    /// The largest of all tops, and the sum of all else, by the same tree.
-    static func fold(rest: Self, top: Self) -> (rest: Scalar, top: Scalar)
     /// Adds all lanes to eight running sums in double, in a fixed order.
     func accumulate(into sums: inout SIMD8<Double>)
 
@@ -143,6 +147,11 @@ extension Lanes {
 
 struct Floats: Lanes, Singles {
     typealias Scalar = Float
+    #if ISA_X86_64_V3
+        typealias Register = Octets
+    #else
+        typealias Register = Floats
+    #endif
     #if ISA_X86_64
         typealias Storage = SIMD4<Float>
         typealias Mask = SIMD4<Int32>
@@ -234,6 +243,7 @@ struct Floats: Lanes, Singles {
 
 struct Doubles: Lanes {
     typealias Scalar = Double
+    typealias Register = Doubles
     #if ISA_X86_64
         typealias Storage = SIMD2<Double>
         typealias Mask = SIMD2<Int64>

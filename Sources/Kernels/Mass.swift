@@ -87,3 +87,37 @@ struct Mass {
         return binade.times(Doubles(-0x1.3de6af278ece6p-42), plus: binade.times(Doubles(-0x1.62e42fefa3p-1), plus: x))
     }
 }
+
+/// What the exponentials of some classes of one sample are relative to.
+struct PartReference {
+    let shift: Double
+    let steps: Double
+    /// Relative to 1, and all in the format's range: see `Moderate`.
+    let isModerate: Bool
+
+    static var moderate: PartReference { PartReference(shift: 0, steps: 0, isModerate: true) }
+}
+
+/// Their sum.
+struct PartSum {
+    var reference: PartReference
+    var rest: Double
+    var top: Double
+
+    /// As masses are added.
+    @inline(never) mutating func add(_ other: PartSum) {
+        if reference.shift == other.reference.shift && reference.steps == other.reference.steps {
+            rest = (rest + other.rest) + min(top, other.top)
+            top = max(top, other.top)
+        } else {
+            let sum = mass + other.mass
+            reference = PartReference(shift: sum.shift.v[0], steps: sum.steps.v[0], isModerate: false)
+            rest = sum.rest.v[0]
+            top = sum.top.v[0]
+        }
+    }
+
+    private var mass: Mass {
+        Mass(shift: Doubles(reference.shift), steps: Doubles(reference.steps), rest: Doubles(rest), top: Doubles(top))
+    }
+}

@@ -35,6 +35,11 @@
         @_transparent func atLeast(_ bound: Self) -> Self { Self(focal_max_octets(v, bound.v)) }
         @_transparent func atMost(_ bound: Self) -> Self { Self(focal_min_octets(v, bound.v)) }
         @_transparent static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self { Self(focal_select_octets(mask, a.v, b.v)) }
+        @_transparent func intersection(_ other: Self) -> Self { Self(focal_intersection_octets(v, other.v)) }
+        @_transparent static func fold(rest: Self, top: Self) -> (rest: Float, top: Float) {
+            let folded = focal_fold_octets(rest.v, top.v)
+            return (folded[0], folded[1])
+        }
         @_transparent func pick(_ a: Float, _ b: Float, _ c: Float, _ d: Float) -> Self {
             Self(focal_pick_octets(v, a, b, c, d))
         }
@@ -45,8 +50,4 @@
         @_transparent func store(bf16 p: UnsafeMutableRawPointer) { focal_store_bf16_octets(p, v) }
         @_transparent func store(f16 p: UnsafeMutableRawPointer) { focal_store_f16_octets(p, v) }
     }
-
-    typealias Register = Octets
-#else
-    typealias Register = Floats
 #endif

@@ -44,6 +44,8 @@ struct Samples {
     var gradScaled: UnsafeMutablePointer<Double> { @inline(__always) get { column(24) } }
     var ratioScaled: UnsafeMutablePointer<Double> { @inline(__always) get { column(25) } }
     var probabilityScaled: UnsafeMutablePointer<Double> { @inline(__always) get { column(26) } }
+    /// A power of two between an exponential and its factor, of which a gradient's may be out of a float's range.
+    var lift: UnsafeMutablePointer<Double> { @inline(__always) get { column(27) } }
     /// The target's class here, or -1.
     var label: UnsafeMutablePointer<Double> { @inline(__always) get { column(18) } }
     /// A chunk's sums on their way to the samples (the term's loss and log-sum, later), and a block's.
@@ -67,6 +69,18 @@ struct Samples {
         sums.rest.store(to: chunkRest + i)
     }
 
+    /// The sum of one sample's chunk.
+    @inline(__always) func set(_ sum: PartSum, _ i: Int) {
+        set(sum.reference, i)
+        chunkRest[i] = sum.rest
+        chunkTop[i] = sum.top
+    }
+
+    @inline(__always) func set(_ reference: PartReference, _ i: Int) {
+        chunkShift[i] = reference.shift
+        chunkSteps[i] = reference.steps
+    }
+
     /// Adds a chunk's sums to those of its samples.
     @inline(never) func addChunk(_ count: Int, isFirst: Bool) {
         var i = 0
@@ -79,8 +93,9 @@ struct Samples {
         }
     }
 
-    /// The factors of a chunk's exponentials: products in double, for a factor alone may be out of a float's range (where the
-    /// exponential that it meets is 0).  Of ratios those that the term has made: what else stands there may be subnormal, and slow.
+    /// The factors of a chunk's exponentials: products in double.  A gradient's, times a large scale or a small one, is lifted
+    /// into a float's range, which no exponential that counts then leaves: their product is no more than the scale.
+    /// Of ratios those that the term has made: what else stands there may be subnormal, and slow.
     /// isWhole: the chunk is all of its samples, and the scale 1.
     @inline(never) func scaleChunk(_ count: Int, isWhole: Bool, hasRatios: Bool, largest: Double) {
         var i = 0
@@ -89,7 +104,11 @@ struct Samples {
                 shift: Doubles(loading: chunkShift + i), steps: Doubles(loading: chunkSteps + i), rest: Doubles.zero,
                 top: Doubles.zero)
             let scale = isWhole ? Doubles.one : chunk.scale(to: mass(i))
-            (scale * Doubles(loading: gradFactor + i)).store(to: gradScaled + i)
+            let grad = scale * Doubles(loading: gradFactor + i), size = grad.magnitude
+            let lift = Doubles.select(
+                Doubles(0x1p100) < size, Doubles(0x1p96), Doubles.select(size < Doubles(0x1p-100), Doubles(0x1p-96), Doubles.one))
+            (grad / lift).store(to: gradScaled + i)
+            lift.store(to: self.lift + i)
             (scale * Doubles(loading: probability + i)).store(to: probabilityScaled + i)
             if hasRatios {
                 scale.store(to: chunkScale + i)

@@ -1,66 +1,98 @@
 import CKernels
 
-/// The inner loop of a softmax over long rows: the exponentials of some blocks of a row, relative to their chunk's reference,
-/// and the running sums of each block beside the target's.
-struct SoftmaxBlocks<V: Lanes> {
+/// The inner loop of a softmax over long rows of moderate scores: their exponentials, and the sums of these beside the target's.
+struct SoftmaxBlocks<V: Arithmetic> {
     typealias Array = UnsafeMutablePointer<V.Scalar>
 
+    let scratch: SoftmaxScratch<V.Scalar.Vector>
     let scores: UnsafePointer<V.Scalar>
     let exponentials: Array
-    let scratch: SoftmaxScratch<V>
-    let count: Int
-    /// The target's place among them, if it is one of them.
-    let target: Int
-    /// How far behind the scores those of the next tile lie: the hardware's prefetcher, which stops at every page, knows no tiles.
+    /// From a row to the next, in both arrays.
+    let stride: Int
+    /// Of each row those from `start` on.
+    let classes: Int
+    let start: Int
+    /// The first row's place among the samples.
+    let first: Int
+    let rows: Int
+    /// How far behind these the next tile lies: the hardware's prefetchers, which stop at every page, know no tiles.
     let ahead: Int
+    /// Nothing behind the last row is to be touched.  Behind the others a vector is read, and overwritten.
+    let isLast: Bool
 
-    /// From what crosses C (kernels.h).
-    @inline(__always) static func run(
-        _ scores: UnsafeRawPointer?, _ exponentials: UnsafeMutableRawPointer?, _ scratch: UnsafeMutableRawPointer?,
-        _ count: Int64, _ target: Int64, _ ahead: Int64, _ shift: Double, _ steps: Double
-    ) {
-        SoftmaxBlocks(
-            scores: scores.unsafelyUnwrapped.assumingMemoryBound(to: V.Scalar.self),
-            exponentials: exponentials.unsafelyUnwrapped.assumingMemoryBound(to: V.Scalar.self),
-            scratch: SoftmaxScratch(scratch.unsafelyUnwrapped), count: Int(count), target: Int(target), ahead: Int(ahead)
-        ).run(Reference(shift: V(shift), steps: V(steps)))
+    /// Puts sums and targets among the samples, and returns how many rows came before the first that seems not moderate: what
+    /// stands behind a row may make it seem so.
+    @inline(never) func run() -> Int {
+        var r = 0
+        while r < rows && row(r) { r &+= 1 }
+        return r
     }
 
-    /// One loop for all vectors, the last one too, which goes by way of the scratch: its body is long.
-    @inline(__always) private func run(_ reference: Reference<V>) {
-        let block = SoftmaxScratch<V>.block
-        let rest = count & (V.count &- 1), whole = count &- rest
-        var from = scores, to = exponentials
-        var sums = scratch.blockSums(0)
+    @inline(__always) private func row(_ r: Int) -> Bool {
+        let samples = scratch.samples, sample = first &+ r, target = Int(samples.label[sample]) &- start
+        let scores = scores + r &* stride, exponentials = exponentials + r &* stride
+        if target >= 0 && target < classes { samples.target[sample] = Double(scores[target]) }
+        var sum = (rest: 0.0, top: 0.0), farthest = V.zero
         var i = 0
-        while i < count {
-            let end = min(i &+ block, count), window = scratch.window(beside: target &- i) - i
-            var now = Extremes<V>(), next = Extremes<V>()
-            while i < end {
-                if i == whole {
-                    V(loading: from + i, first: rest).store(to: scratch.room)
-                    from = UnsafePointer(scratch.room - i)
-                    to = scratch.room - i
-                }
-                focal_prefetch(scores + (i &+ ahead))
-                let exponential = reference.near(V(loading: from + i))
-                exponential.store(to: to + i)
-                let others = exponential.intersection(V(loading: window + i))
-                now.add(top: i < whole ? others : V.select(V.first(rest), others, V.zero))
-                if SoftmaxBlocks.takesTurns { swap(&now, &next) }
-                i &+= V.count
-            }
-            if SoftmaxBlocks.takesTurns {
-                if i & V.count != 0 { swap(&now, &next) }
-                now.add(rest: next.rest, top: next.top)
-            }
-            now.rest.store(to: sums)
-            now.top.store(to: sums + V.count)
-            sums += 2 &* V.count
+        while i < classes {
+            let count = min(SoftmaxScratch<V.Scalar.Vector>.block, classes &- i)
+            let sums = block(scores + i, exponentials + i, count, target &- i, isLast: isLast && r &+ 1 == rows, &farthest)
+            sum.rest += Double(sums.rest) + min(sum.top, Double(sums.top))
+            sum.top = max(sum.top, Double(sums.top))
+            i &+= count
         }
-        if rest > 0 { V(loading: scratch.room).store(to: exponentials + whole, first: rest) }
+        samples.chunkRest[sample] = sum.rest
+        samples.chunkTop[sample] = sum.top
+        return V.fold(rest: farthest, top: farthest).top <= V.Scalar(Moderate.reach)
     }
 
-    /// Whether every other vector has its own sums: where it has fewer lanes than a block has sums.
-    private static var takesTurns: Bool { V.count < SoftmaxScratch<V>.sums }
+    @inline(__always) private func block(
+        _ scores: UnsafePointer<V.Scalar>, _ exponentials: Array, _ count: Int, _ target: Int, isLast: Bool, _ farthest: inout V
+    ) -> (rest: V.Scalar, top: V.Scalar) {
+        var from = scores, to = exponentials
+        let rest = count & (V.count &- 1), isApart = rest != 0 && isLast
+        if isApart {
+            to = scratch.row
+            from = UnsafePointer(to)
+            V.zero.store(to: to + (count &- rest))
+            focal_copy(to, scores, count &* MemoryLayout<V.Scalar>.stride)
+        }
+        let window = scratch.window(beside: target), edge = scratch.edge(rest)
+        var sums = BlockSums<V>()
+        var i = 0
+        repeat {
+            focal_prefetch(scores + (i &+ ahead))
+            focal_prefetch(exponentials + (i &+ ahead))
+            let z = V(loading: from + i)
+            farthest = farthest.atLeast(z.magnitude)
+            let e = Exponential.plain(z)
+            e.store(to: to + i)
+            var others = e.intersection(V(loading: window + i))
+            i &+= V.count
+            if i > count { others = others.intersection(V(loading: edge)) }
+            sums.add(others)
+        } while i < count
+        if isApart { focal_copy(exponentials, to, count &* MemoryLayout<V.Scalar>.stride) }
+        return sums.folded(i)
+    }
+}
+
+/// The sums of a block: class k in sum k modulo 16, whatever the lanes.
+struct BlockSums<V: Arithmetic> {
+    private var now = Extremes<V>(), next = Extremes<V>()
+
+    /// Whether every other vector has its own: where it has fewer lanes than there are sums.
+    private static var takesTurns: Bool { V.count < SoftmaxScratch<V.Scalar.Vector>.sums }
+
+    @inline(__always) mutating func add(_ exponentials: V) {
+        now.add(top: exponentials)
+        if BlockSums.takesTurns { swap(&now, &next) }
+    }
+
+    /// end: where the last vector ended.
+    @inline(__always) func folded(_ end: Int) -> (rest: V.Scalar, top: V.Scalar) {
+        var (sum, other) = BlockSums.takesTurns && end & V.count != 0 ? (next, now) : (now, next)
+        if BlockSums.takesTurns { sum.add(rest: other.rest, top: other.top) }
+        return V.fold(rest: sum.rest, top: sum.top)
+    }
 }

@@ -42,6 +42,7 @@ struct SoftmaxColumns<V: Lanes> {
     /// So few classes that no row of them is long, whose sums theirs would have to be.
     private var isFew: Bool { V.dtype == FOCAL_DTYPE_F32 && classes <= SoftmaxRows<V>.shortest }
     private var isSharded: Bool { plan.pointee.args.shard_total > 0 }
+    private var mayBeModerate: Bool { Moderate.exists(for: V.self, plan) }
 
     /// Samples of the tile that starts at `first`: of one plane only, where they lie in planes.
     private func tileCount(_ first: Int, _ end: Int) -> Int {
@@ -157,15 +158,16 @@ struct SoftmaxColumns<V: Lanes> {
 
     /// Reads a chunk's scores for its references, the maxima, and for the scores of its targets.
     @inline(never) private func findReferences(_ chunk: Range<Int>, _ tile: Tile) -> Lines {
-        let peaks = scratch.peaks
+        let peaks = scratch.peaks, reaches = scratch.reaches
         var lines = Lines(base: UnsafePointer(scratch.tile), stride: stride)
         V.fill(peaks, stride, with: -V.Scalar.infinity)
+        V.fill(reaches, stride, with: 0)
         forEach(block, of: chunk) { block in
             lines = scores(block, tile)
-            for w in 0..<tile.vectors { raise(peaks + w &* V.count, lines, w, block.count) }
+            for w in 0..<tile.vectors { raise(lines, w, block.count) }
             findTargets(lines, block, tile)
         }
-        scratch.setReferences(tile.vectors)
+        for w in 0..<tile.vectors { scratch.setReference(w &* V.count, plan) }
         return lines
     }
 
@@ -177,13 +179,16 @@ struct SoftmaxColumns<V: Lanes> {
         }
     }
 
-    private func raise(_ peaks: Array, _ lines: Lines, _ w: Int, _ length: Int) {
-        var maximum = V(loading: peaks)
+    private func raise(_ lines: Lines, _ w: Int, _ length: Int) {
+        let lane = w &* V.count
+        var maximum = V(loading: scratch.peaks + lane), farthest = V(loading: scratch.reaches + lane)
         for k in 0..<length {
-            let z = V(loading: lines.base + (k &* lines.stride &+ w &* V.count))
+            let z = V(loading: lines.base + (k &* lines.stride &+ lane))
             maximum = V.select(maximum < z, z, maximum)
+            if mayBeModerate { farthest = farthest.atLeast(z.magnitude) }
         }
-        maximum.store(to: peaks)
+        maximum.store(to: scratch.peaks + lane)
+        farthest.store(to: scratch.reaches + lane)
     }
 
     /// Turns a block's scores into exponentials relative to its chunk's maxima.
@@ -209,37 +214,19 @@ struct SoftmaxColumns<V: Lanes> {
 
     /// All classes of a tile at once.  Scores that transposing brought are gone where the exponentials stand.
     @inline(never) private func addUpFew(_ tile: Tile) {
-        var lines = scores(0..<classes, tile)
+        let lines = scores(0..<classes, tile)
         findTargets(lines, 0..<classes, tile)
-        var isModerate = !isSharded
+        var isModerate = mayBeModerate
         func few(_ w: Int) -> SoftmaxFew<V> {
             SoftmaxFew(scratch: scratch, classes: classes, stride: stride, lane: w &* V.count)
         }
         for w in 0..<tile.vectors where isModerate { isModerate = few(w).run(lines.base + w &* V.count, lines.stride) }
+        // The exponentials of any samples: where one is moderate they come out the same, whatever stands beside it.
         if !isModerate {
-            lines = scores(0..<classes, tile)
-            for w in 0..<tile.vectors {
-                exponentiateAny(lines, w)
-                _ = few(w).run(nil, 0)
-            }
+            exponentiate(findReferences(0..<classes, tile), 0..<classes, tile)
+            for w in 0..<tile.vectors { _ = few(w).run(nil, 0) }
         }
         scratch.samples.addChunk(tile.count, isFirst: true)
-    }
-
-    /// The exponentials of any samples: where one is moderate they come out the same, whatever stands beside it.
-    @inline(never) private func exponentiateAny(_ lines: Lines, _ w: Int) {
-        var farthest = V.zero, maximum = V(-Double.infinity)
-        for k in 0..<classes {
-            let z = V(loading: lines.base + (k &* lines.stride &+ w &* V.count))
-            farthest = farthest.atLeast(z.magnitude)
-            maximum = V.select(maximum < z, z, maximum)
-        }
-        // All shards must have references that scale to that of their sum.
-        let own = Reference(maximum: maximum), isFar = V(isSharded ? -1 : Moderate.reach) < farthest
-        scratch.setReference(
-            w &* V.count,
-            Reference(shift: V.select(isFar, own.shift, V.zero), steps: V.select(isFar, own.steps, V(Moderate.steps))))
-        exponentiate(lines, w, classes)
     }
 
     /// Adds up a block's exponentials beside the target's, a slot for each of a row's 16 sums.
@@ -312,7 +299,9 @@ struct SoftmaxColumns<V: Lanes> {
         let column = SoftmaxColumn(scratch: scratch, classes: block, stride: stride, lane: lane)
         let target = V(narrowing: output.target(samples) + lane), silences = plan.pointee.ignores && output.isSilenced
         if let factor = output.factor(samples) {
-            column.write(values, step, Multiple(factor: V(narrowing: factor + lane)), target, silences: silences)
+            let multiple = Multiple(
+                factor: V(narrowing: factor + lane), lift: output == .grad ? V(narrowing: samples.lift + lane) : V.one)
+            column.write(values, step, multiple, target, silences: silences)
         } else {
             column.write(values, step, HessianFormula(plan, samples) { V(narrowing: $0 + lane) }, target, silences: silences)
         }

@@ -25,11 +25,11 @@ struct SoftmaxFew<V: Lanes> {
             let z = V(loading: from)
             focal_prefetch(from + stride)  // the next tile's: planes are too many streams for the hardware's prefetcher
             farthest = farthest.atLeast(z.magnitude)
-            Moderate.exponential(z).store(to: to)
+            Exponential.plain(z).store(to: to)
             from += step
             to += stride
         }
-        scratch.setReference(lane, Reference(shift: V.zero, steps: V(Moderate.steps)))
+        scratch.setReference(lane, Reference(shift: V.zero, steps: V.zero))
         return !V.any(V(Moderate.reach) < farthest)
     }
 

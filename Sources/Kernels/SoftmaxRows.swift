@@ -21,6 +21,8 @@ struct SoftmaxRows<V: Lanes> {
 
     let plan: Plan
     let scratch: SoftmaxScratch<V>
+    private let begin: Int
+    private let end: Int
     private let classes: Int
     private let chunk: Int
     private let chunks: Int
@@ -32,21 +34,24 @@ struct SoftmaxRows<V: Lanes> {
     private let writesLanes: Bool
 
     static func run(_ plan: Plan, _ begin: Int, _ end: Int, _ memory: UnsafeMutableRawPointer) -> Double {
-        let rows = SoftmaxRows(plan, SoftmaxScratch(memory))
+        let rows = SoftmaxRows(plan, begin, end, SoftmaxScratch(memory))
         rows.scratch.fillWindow()
         var sums = SIMD8<Double>()
+        var isHopeful = rows.mayBeModerate && !rows.isInPlace
         var first = begin
         while first < end {
             let count = min(rows.height, end &- first)
-            rows.tile(first, count, begin, &sums)
+            rows.tile(first, count, &sums, &isHopeful)
             first &+= count
         }
         return Reduction.tree(sums)
     }
 
-    private init(_ plan: Plan, _ scratch: SoftmaxScratch<V>) {
+    private init(_ plan: Plan, _ begin: Int, _ end: Int, _ scratch: SoftmaxScratch<V>) {
         self.plan = plan
         self.scratch = scratch
+        self.begin = begin
+        self.end = end
         let args = plan.pointee.args
         classes = Int(args.classes)
         chunk = SoftmaxScratch<V>.chunk(of: classes)
@@ -67,42 +72,49 @@ struct SoftmaxRows<V: Lanes> {
         }
     }
 
-    private func tile(_ first: Int, _ count: Int, _ begin: Int, _ sums: inout SIMD8<Double>) {
+    private var isSharded: Bool { plan.pointee.args.shard_total > 0 }
+    /// The exponentials stand where the scores stood.
+    private var isInPlace: Bool { keep == .gradient && plan.pointee.args.scores == UnsafeRawPointer(plan.pointee.args.grad) }
+    private var mayBeModerate: Bool { Moderate.exists(for: V.self, plan) }
+
+    private func tile(_ first: Int, _ count: Int, _ sums: inout SIMD8<Double>, _ isHopeful: inout Bool) {
         let stage = SampleStage(plan: plan, scratch: scratch, first: first, count: count)
         let samples = scratch.samples
         stage.begin()
-        for c in 0..<chunks {
-            findReferences(first, count, c)
-            for r in 0..<count { addUp(Part(self, first, r, c), r) }
-            samples.addChunk(count, isFirst: c == 0)
-        }
+        let isModerate = addUp(first, count, &isHopeful)
+        samples.addChunk(count, isFirst: true)
         stage.finish(from: begin, &sums)
-        for c in 0..<chunks {
-            for r in 0..<count {
-                samples.chunkShift[r] = scratch.shifts[r &* chunks &+ c]
-                samples.chunkSteps[r] = scratch.steps[r &* chunks &+ c]
-            }
+        // Where all its parts are relative to the same a row is one part.
+        let isWhole = !isSharded && (isModerate || chunks == 1)
+        for c in 0..<(isWhole ? 1 : chunks) {
+            if !isWhole { for r in 0..<count { samples.set(scratch.references[r &* chunks &+ c], r) } }
             samples.scaleChunk(
-                count, isWhole: chunks == 1 && plan.pointee.args.shard_total == 0, hasRatios: plan.pointee.args.hess != nil,
+                count, isWhole: isWhole, hasRatios: plan.pointee.args.hess != nil,
                 largest: Double(V.Scalar.greatestFiniteMagnitude))
-            write(.grad, first, count, c)
-            write(.hess, first, count, c)
-            write(.probabilities, first, count, c)
+            write(.grad, first, count, isWhole ? nil : c)
+            write(.hess, first, count, isWhole ? nil : c)
+            write(.probabilities, first, count, isWhole ? nil : c)
         }
     }
 
-    /// A chunk of a row.
+    /// A chunk of a row, or all of it.
     private struct Part {
-        let element: Int  // its first
+        let row: Int  // in the tile
+        let start: Int  // its first class
+        let element: Int  // the same in the caller's arrays
         let count: Int
-        let target: Int  // in it, if from 0 to count - 1
         let kept: Array?  // where its exponentials stay
+        let reference: UnsafeMutablePointer<PartReference>
+        /// Whether what follows it in the caller's arrays is not this range's, or has yet to be read.
+        let isLast: Bool
 
-        @inline(__always) init(_ rows: SoftmaxRows, _ first: Int, _ r: Int, _ c: Int) {
-            let start = c &* rows.chunk
+        @inline(never) init(_ rows: SoftmaxRows, _ first: Int, _ r: Int, _ c: Int?) {
+            row = r
+            start = (c ?? 0) &* rows.chunk
             element = (first &+ r) &* rows.classes &+ start
-            count = min(rows.chunk, rows.classes &- start)
-            target = Int(rows.scratch.samples.label[r]) &- start
+            count = c == nil ? rows.classes : min(rows.chunk, rows.classes &- start)
+            reference = rows.scratch.references + (r &* rows.chunks &+ (c ?? 0))
+            isLast = rows.isInPlace || first &+ r &+ 1 == rows.end
             switch rows.keep {
             case .gradient:
                 kept = rows.plan.pointee.args.grad.unsafelyUnwrapped.assumingMemoryBound(to: V.Scalar.self) + element
@@ -114,18 +126,56 @@ struct SoftmaxRows<V: Lanes> {
 
     // MARK: - First pass
 
-    /// The scores of a block, where they lie or converted: once, where the tile has room for them.
-    @inline(__always) private func scores(_ part: Part, _ offset: Int, _ count: Int, again: Bool) -> UnsafePointer<V.Scalar> {
-        let dtype = plan.pointee.args.score_dtype
-        let source = plan.pointee.args.scores.unsafelyUnwrapped + (part.element &+ offset) &* size(of: dtype)
-        if readsLanes { return UnsafePointer(source.assumingMemoryBound(to: V.Scalar.self)) }
-        let place = keep == .tile ? exponentials(part, offset) : scratch.out
-        if !again || keep != .tile { V.read(dtype, source, count, into: place) }
-        return UnsafePointer(place)
+    /// Makes the rows' exponentials and adds them up beside the targets'.  Returns whether all are moderate.
+    private func addUp(_ first: Int, _ count: Int, _ isHopeful: inout Bool) -> Bool {
+        let samples = scratch.samples
+        var isModerate = true
+        var r = 0
+        while r < count {
+            if mayBeModerate && isHopeful && isPlain {
+                let part = Part(self, first, r, nil)
+                let done = runBlocks(part, 0, part.count, rows: count &- r, isLast: first &+ count == end)
+                for i in r..<r &+ done { samples.set(.moderate, i) }
+                r &+= done
+                if r == count { break }
+                isHopeful = false
+            }
+            var sum = addUp(Part(self, first, r, 0), &isHopeful)
+            for c in 1..<chunks { sum.add(addUp(Part(self, first, r, c), &isHopeful)) }
+            isModerate = isModerate && sum.reference.isModerate
+            samples.set(sum, r)
+            r &+= 1
+        }
+        return isModerate
     }
 
-    @inline(__always) private func exponentials(_ part: Part, _ offset: Int) -> Array {
-        part.kept.map { $0 + offset } ?? scratch.tile
+    /// What needs no room on its way goes to the inner loop as it lies, and where a row is one part all rows at once.
+    private var isDirect: Bool { readsLanes && keep != .nowhere }
+    private var isPlain: Bool { isDirect && chunks == 1 }
+
+    /// isHopeful: take the scores for moderate until they prove not to be.
+    @inline(never) private func addUp(_ part: Part, _ isHopeful: inout Bool) -> PartSum {
+        part.reference.pointee = .moderate
+        if mayBeModerate && isHopeful {
+            let (sum, isModerate) = addUp(part)
+            if isModerate { return sum }
+        }
+        part.reference.pointee = look(part)
+        isHopeful = part.reference.pointee.isModerate && !isInPlace
+        return addUp(part).sum
+    }
+
+    /// Makes the exponentials of a part, relative to its reference, and their sum.
+    private func addUp(_ part: Part) -> (sum: PartSum, isModerate: Bool) {
+        let samples = scratch.samples
+        var sum = PartSum(reference: part.reference.pointee, rest: 0, top: 0), isModerate = true
+        forEach(isDirect && sum.reference.isModerate ? part.count : SoftmaxScratch<V>.block, of: part) { offset, count in
+            isModerate = exponentiate(part, offset, count) && isModerate
+            let top = samples.chunkTop[part.row]
+            sum.rest += samples.chunkRest[part.row] + min(sum.top, top)
+            sum.top = max(sum.top, top)
+        }
+        return (sum, isModerate)
     }
 
     @inline(__always) private func forEach(_ length: Int, of part: Part, _ body: (Int, Int) -> Void) {
@@ -136,89 +186,83 @@ struct SoftmaxRows<V: Lanes> {
         }
     }
 
-    /// Reads the scores of a chunk of every row for its reference, the maximum, and for that of its target.
-    private func findReferences(_ first: Int, _ count: Int, _ c: Int) {
-        let samples = scratch.samples, peaks = scratch.peaks
-        let dtype = plan.pointee.args.score_dtype, scores = plan.pointee.args.scores.unsafelyUnwrapped
-        let vectors = (count &+ V.count &- 1) / V.count
-        V.fill(peaks, vectors &* V.count, with: 0)
-        for r in 0..<count {
-            let part = Part(self, first, r, c)
-            peaks[r] = largest(part)
-            if part.target >= 0 && part.target < part.count {
-                samples.target[r] = scalar(dtype, scores + (part.element &+ part.target) &* size(of: dtype))
-            }
-        }
-        scratch.setReferences(vectors)
-        for r in 0..<count {
-            scratch.shifts[r &* chunks &+ c] = samples.chunkShift[r]
-            scratch.steps[r &* chunks &+ c] = samples.chunkSteps[r]
-        }
-    }
-
-    /// Makes a chunk's exponentials and adds them up beside the target's.
-    private func addUp(_ part: Part, _ r: Int) {
-        let samples = scratch.samples, block = SoftmaxScratch<V>.block
-        // What needs no room on its way goes many blocks at a time.
-        let isDirect = readsLanes && part.kept != nil && samples.chunkShift[r] == 0
-        var rest = 0.0, top = 0.0
-        forEach(isDirect ? SoftmaxScratch<V>.blocks &* block : block, of: part) { offset, count in
-            exponentiate(part, offset, count, r)
-            for b in 0..<(count &+ block &- 1) / block {
-                let sums = scratch.blockSums(b)
-                let folded = V.fold(rest: V(loading: sums), top: V(loading: sums + V.count))
-                rest += Double(folded.rest) + min(top, Double(folded.top))
-                top = max(top, Double(folded.top))
-            }
-        }
-        samples.chunkRest[r] = rest
-        samples.chunkTop[r] = top
-    }
-
-    @inline(never) private func largest(_ part: Part) -> V.Scalar {
-        var maximum = V(-Double.infinity)
+    /// What the scores of a part say that its exponentials are to be relative to.
+    @inline(never) private func look(_ part: Part) -> PartReference {
+        var highest = V(-Double.infinity), farthest = V.zero
         forEach(SoftmaxScratch<V>.block, of: part) { offset, count in
-            let z = scores(part, offset, count, again: false)
+            read(part, offset, count)
             var i = 0
-            while i &+ V.count <= count {
-                let z = V(loading: z + i)
-                maximum = V.select(maximum < z, z, maximum)
+            while i < count {
+                let z = V(loading: scratch.out + i)
+                highest = highest.atLeast(z)
+                farthest = farthest.atLeast(z.magnitude)
                 i &+= V.count
             }
-            if i < count {
-                let z = V(loading: z + i, first: count &- i)
-                maximum = V.select(V.and(V.first(count &- i), maximum < z), z, maximum)
-            }
         }
-        return maximum.largest
+        if mayBeModerate && Double(farthest.largest) <= Moderate.reach { return .moderate }
+        let samples = scratch.samples, r = part.row
+        V(highest.largest).store(to: scratch.peaks + r)
+        V(Double.infinity).store(to: scratch.reaches + r)
+        scratch.setReference(r, plan)
+        return PartReference(shift: samples.chunkShift[r], steps: samples.chunkSteps[r], isModerate: false)
     }
 
-    /// Scores far from 0, less the shift that their exponentials are relative to.
-    @inline(never) private func shifted(_ part: Part, _ offset: Int, _ count: Int, _ shift: V.Scalar) -> UnsafePointer<V.Scalar> {
-        let z = scores(part, offset, count, again: true)
+    /// The scores of a block, as lanes in the scratch; one of them for what the last vector has past the end.
+    private func read(_ part: Part, _ offset: Int, _ count: Int) {
+        let dtype = plan.pointee.args.score_dtype
+        V.read(
+            dtype, plan.pointee.args.scores.unsafelyUnwrapped + (part.element &+ offset) &* size(of: dtype), count,
+            into: scratch.out)
+        var i = count
+        while i & (V.count &- 1) != 0 {
+            scratch.out[i] = scratch.out[0]
+            i &+= 1
+        }
+    }
+
+    private func exponentials(_ part: Part, _ offset: Int) -> Array { part.kept.map { $0 + offset } ?? scratch.tile }
+
+    /// Makes exponentials, and puts their sum among the samples.  False where scores that were to be moderate seem not to be.
+    @inline(never) private func exponentiate(_ part: Part, _ offset: Int, _ count: Int) -> Bool {
+        if mayBeModerate && part.reference.pointee.isModerate {
+            if !readsLanes { read(part, offset, count) }
+            return runBlocks(part, offset, count, rows: 1, isLast: part.isLast) == 1
+        }
+        let samples = scratch.samples, target = Int(samples.label[part.row]) &- part.start &- offset
+        read(part, offset, count)
+        if target >= 0 && target < count { samples.target[part.row] = Double(scratch.out[target]) }
+        let reference = Reference(shift: V(part.reference.pointee.shift), steps: V(part.reference.pointee.steps))
+        let window = scratch.window(beside: target)
+        var sums = BlockSums<V>()
         var i = 0
         while i < count {
-            Reference.shifted(V(loading: z + i, first: count &- i), V(shift)).store(to: scratch.out + i)
+            let e = reference.near(reference.shifted(V(loading: scratch.out + i)))
+            e.store(to: scratch.out + i)
+            sums.add(V.select(V.first(count &- i), e.intersection(V(loading: window + i)), V.zero))
             i &+= V.count
         }
-        return UnsafePointer(scratch.out)
+        let folded = sums.folded(i)
+        samples.chunkRest[part.row] = Double(folded.rest)
+        samples.chunkTop[part.row] = Double(folded.top)
+        focal_copy(exponentials(part, offset), scratch.out, count &* MemoryLayout<V.Scalar>.stride)
+        return true
     }
 
-    /// Makes exponentials relative to their chunk's reference, and the sums of their blocks.
-    @inline(never) private func exponentiate(_ part: Part, _ offset: Int, _ count: Int, _ r: Int) {
-        let samples = scratch.samples, shift = samples.chunkShift[r], steps = samples.chunkSteps[r]
-        let z = shift == 0 ? scores(part, offset, count, again: true) : shifted(part, offset, count, V.Scalar(shift))
-        let kernels = plan.pointee.kernels
-        let blocks = V.dtype == FOCAL_DTYPE_F64 ? kernels.double_blocks : kernels.float_blocks
-        blocks.unsafelyUnwrapped(
-            z, exponentials(part, offset), scratch.base, Int64(count), Int64(part.target &- offset),
-            Int64(readsLanes && keep == .gradient ? height &* classes : 0), shift, steps)
+    /// The inner loop over the same classes of some rows, from a part on: their scores as they lie, or one's converted.
+    @inline(never) private func runBlocks(_ part: Part, _ offset: Int, _ count: Int, rows: Int, isLast: Bool) -> Int {
+        let scores = plan.pointee.args.scores.unsafelyUnwrapped.assumingMemoryBound(to: V.Scalar.self)
+        return SoftmaxBlocks<V.Register>(
+            scratch: scratch, scores: readsLanes ? scores + (part.element &+ offset) : UnsafePointer(scratch.out),
+            exponentials: exponentials(part, offset), stride: classes, classes: count, start: part.start &+ offset,
+            first: part.row, rows: rows, ahead: isDirect && keep == .gradient ? height &* classes : 0,
+            isLast: isLast && (readsLanes || keep == .gradient)
+        ).run()
     }
 
     // MARK: - Second pass
 
-    /// One output of a chunk of every row.
-    @inline(never) private func write(_ output: SoftmaxOutput, _ first: Int, _ count: Int, _ c: Int) {
+    /// One output of a chunk of every row, or of whole rows.
+    @inline(never) private func write(_ output: SoftmaxOutput, _ first: Int, _ count: Int, _ c: Int?) {
         guard let base = output.pointer(plan.pointee.args) else { return }
         let writer = SoftmaxWriter(plan: plan, scratch: scratch)
         let isDirect = keep != .nowhere && writesLanes && !writer.adds(output)
@@ -226,7 +270,7 @@ struct SoftmaxRows<V: Lanes> {
             let part = Part(self, first, r, c)
             if isDirect {
                 let values = base.assumingMemoryBound(to: V.Scalar.self) + part.element
-                fill(values, output, part.kept.unsafelyUnwrapped, part.count, part.target, r)
+                fill(values, output, part.kept.unsafelyUnwrapped, part.count, part.start, r)
             } else {
                 writeBlocks(output, writer, part, r)
             }
@@ -235,23 +279,40 @@ struct SoftmaxRows<V: Lanes> {
 
     private func writeBlocks(_ output: SoftmaxOutput, _ writer: SoftmaxWriter<V>, _ part: Part, _ r: Int) {
         forEach(SoftmaxScratch<V>.block, of: part) { offset, count in
-            if keep == .nowhere { exponentiate(part, offset, count, r) }
-            fill(scratch.row, output, exponentials(part, offset), count, part.target &- offset, r)
+            if keep == .nowhere { _ = exponentiate(part, offset, count) }
+            fill(scratch.row, output, exponentials(part, offset), count, part.start &+ offset, r)
             writer.put(scratch.row, count, output, at: part.element &+ offset)
         }
     }
 
     /// Values of one output from the exponentials of its classes, in whose place they may stand.
     @inline(never) private func fill(
-        _ values: Array, _ output: SoftmaxOutput, _ e: Array, _ count: Int, _ target: Int, _ r: Int
+        _ values: Array, _ output: SoftmaxOutput, _ e: Array, _ count: Int, _ start: Int, _ r: Int
     ) {
         let samples = scratch.samples
         if plan.pointee.ignores && output.isSilenced && samples.live[r] == 0 { return V.fill(values, count, with: 0) }
         if let factor = output.factor(samples) {
-            map(UnsafePointer(e), count, to: values, Multiple(factor: V(factor[r])))
+            let factor = V.Scalar(factor[r]), lift: V.Scalar = output == .grad ? V.Scalar(samples.lift[r]) : 1
+            let multiple = Multiple(factor: V(factor), lift: V(lift))
+            var i = 0
+            if count >= V.count {
+                // The last vector overlaps the one before it, and is computed while that is still there.
+                let last = multiple.value(V(loading: e + (count &- V.count)))
+                while i &+ V.count <= count {
+                    multiple.value(V(loading: e + i)).store(to: values + i)
+                    i &+= V.count
+                }
+                last.store(to: values + (count &- V.count))
+            } else {
+                while i < count {
+                    values[i] = factor * (lift * e[i])
+                    i &+= 1
+                }
+            }
         } else {
             map(UnsafePointer(e), count, to: values, HessianFormula(plan, samples) { V($0[r]) })
         }
+        let target = Int(samples.label[r]) &- start
         if target >= 0 && target < count { values[target] = V.Scalar(output.target(samples)[r]) }
     }
 

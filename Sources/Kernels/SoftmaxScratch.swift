@@ -23,17 +23,25 @@ struct SoftmaxScratch<V: Lanes> {
     var out: Array { (base + 8192).assumingMemoryBound(to: V.Scalar.self) }
     /// In the first pass: two vectors for each of the sums.
     var slots: Array { (base + 16384).assumingMemoryBound(to: V.Scalar.self) }
-    /// Of long rows instead: the references of all chunks of all rows of a tile.
-    var shifts: UnsafeMutablePointer<Double> { (base + 16384).assumingMemoryBound(to: Double.self) }
-    var steps: UnsafeMutablePointer<Double> { shifts + Samples.capacity }
+    /// Of long rows instead: what all chunks of all rows of a tile are relative to.
+    var references: UnsafeMutablePointer<PartReference> { (base + 16384).assumingMemoryBound(to: PartReference.self) }
     /// Room for a row of values and for what the caller's array held.
     var row: Array { (base + 18432).assumingMemoryBound(to: V.Scalar.self) }
-    /// In the first pass: the largest score of each sample in a chunk, what its exponentials will stand relative to.
+    /// In the first pass: the largest score of each sample in a chunk, and the largest size of one.
     var peaks: Array { row }
+    var reaches: Array { row + Samples.capacity }
     /// What the exponentials of a vector of samples stand relative to.
     @inline(__always) func setReference(_ lane: Int, _ reference: Reference<V>) {
         reference.shift.widen(to: samples.chunkShift + lane)
         reference.steps.widen(to: samples.chunkSteps + lane)
+    }
+    /// The same, from peaks and reaches.
+    @inline(never) func setReference(_ lane: Int, _ plan: Plan) {
+        let own = Reference(maximum: V(loading: peaks + lane))
+        guard Moderate.exists(for: V.self, plan) else { return setReference(lane, own) }
+        let isFar = V(Moderate.reach) < V(loading: reaches + lane)
+        setReference(
+            lane, Reference(shift: V.select(isFar, own.shift, V.zero), steps: V.select(isFar, own.steps, V.zero)))
     }
     /// Adds the sums of a vector of samples to those of their chunk.
     @inline(__always) func addBlock(rest: V, top: V, _ lane: Int, isFirst: Bool) {
@@ -48,30 +56,27 @@ struct SoftmaxScratch<V: Lanes> {
             i &+= Doubles.count
         }
     }
-    /// Of all, their maxima.
-    @inline(never) func setReferences(_ vectors: Int) {
-        for w in 0..<vectors { setReference(w &* V.count, Reference(maximum: V(loading: peaks + w &* V.count))) }
-    }
-    /// Then: the running sums of some blocks, and behind each their largest.
-    static var blocks: Int { 16 }
-    func blockSums(_ index: Int) -> Array { row + index &* 2 &* V.count }
     /// Values that `old` has room for.
     static var capacity: Int { 2048 / MemoryLayout<V.Scalar>.stride }
     var old: Array { (base + 20480).assumingMemoryBound(to: V.Scalar.self) }
     var samples: Samples { Samples(base: (base + 22528).assumingMemoryBound(to: Double.self)) }
 
-    /// All bits of every lane but one, with a block's lanes on both its sides and one more.
-    private var ones: Array { (base + 36352).assumingMemoryBound(to: V.Scalar.self) }
+    /// All bits of every lane but one, with a block's lanes on both its sides and one more; then none of a vector's.
+    private var ones: Array { (base + 37376).assumingMemoryBound(to: V.Scalar.self) }
     func fillWindow() {
         let words = UnsafeMutableRawPointer(ones).assumingMemoryBound(to: UInt64.self)
         for i in 0..<(SoftmaxScratch<V>.block &+ 1) &* 2 &* MemoryLayout<V.Scalar>.stride / 8 { words[i] = .max }
         ones[SoftmaxScratch<V>.block] = 0
+        V.zero.store(to: ones + edge)
     }
+    private var edge: Int { 2 &* (SoftmaxScratch<V>.block &+ 1) }
+    /// What keeps the bits of the first lanes of a vector.
+    @inline(__always) func edge(_ count: Int) -> UnsafePointer<V.Scalar> { UnsafePointer(ones + (edge &- count)) }
     /// What keeps the bits of a block's numbers but those of its target, where it has one.
     @inline(__always) func window(beside target: Int) -> UnsafePointer<V.Scalar> {
         let block = SoftmaxScratch<V>.block
         return UnsafePointer(ones + (block &- (target >= 0 && target < block ? target : -1)))
     }
     /// For the last vector of a block.
-    var room: Array { (base + 38464).assumingMemoryBound(to: V.Scalar.self) }
+    var room: Array { (base + 39552).assumingMemoryBound(to: V.Scalar.self) }
 }

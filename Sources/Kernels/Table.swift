@@ -18,20 +18,13 @@ import CKernels
 
 private func fill(_ table: UnsafeMutablePointer<focal_kernels>, _ isa: StaticString) {
     table.pointee.isa = UnsafeRawPointer(isa.utf8Start).assumingMemoryBound(to: CChar.self)
-    table.pointee.float_term = { SigmoidTerm<Register>.run($0, $1, $2, $3, $4, $5, $6) }
+    table.pointee.float_term = { SigmoidTerm<Floats.Register>.run($0, $1, $2, $3, $4, $5, $6) }
     table.pointee.double_term = { SigmoidTerm<Doubles>.run($0, $1, $2, $3, $4, $5, $6) }
     // The baseline takes the exact way for 16-bit types too.
     #if ISA_X86_64
         table.pointee.short_term = nil
     #else
-        table.pointee.short_term = { ShortTerm<Register>.run($0, $1, $2, $3, $4, $5, $6) }
-    #endif
-    // The baseline's softmax is all in double; AVX-512's of float64, a kilobyte, is left out.
-    #if !ISA_X86_64
-        table.pointee.float_blocks = { SoftmaxBlocks<Floats>.run($0, $1, $2, $3, $4, $5, $6, $7) }
-    #endif
-    #if !ISA_X86_64_V4
-        table.pointee.double_blocks = { SoftmaxBlocks<Doubles>.run($0, $1, $2, $3, $4, $5, $6, $7) }
+        table.pointee.short_term = { ShortTerm<Floats.Register>.run($0, $1, $2, $3, $4, $5, $6) }
     #endif
     // AVX-512 has nothing to add to these, and their bits are those of x86-64-v3.
     #if !ISA_X86_64_V4

@@ -185,16 +185,16 @@ def test_rows_do_not_matter_to_each_other(classes, isa):
 
 
 @pytest.mark.parametrize("inner", (1, 40))
-@pytest.mark.parametrize("classes", (1, 2, 5, 10, 21, 64))
+@pytest.mark.parametrize("classes", (1, 2, 5, 10, 21, 64, 65, 100, 128, 300, 3000))
 @pytest.mark.parametrize("dtype", (np.float32, np.float64))
 def test_far_samples_do_not_matter_to_others(dtype, classes, inner, isa):
-    """A sample gives the same bits beside one whose scores lie far from 0 as without it: few classes take a shorter way where
-    all of a vector of samples allow it."""
+    """A sample gives the same bits beside one whose scores lie far from 0 as without it: moderate scores take a shorter way,
+    few classes where all of a vector of samples allow it, and a long row until it meets one that does not."""
     rng = np.random.default_rng(classes)
     samples = 40
     scores, labels = rng.normal(0, 6, (samples, classes)), rng.integers(0, classes, samples).astype(np.int32)
     scores[5::7] *= 1e-3 / np.abs(scores[5::7]).max()
-    scores[3::7, 0], scores[4::7, -1] = 39.9, -39.9
+    scores[3::7, 0], scores[4::7, -1] = 79.9, -79.9
     outputs = "loss", "grad", "hess", "probabilities", "log_sum_exp"
 
     def run(scores):
@@ -209,7 +209,27 @@ def test_far_samples_do_not_matter_to_others(dtype, classes, inner, isa):
     plain = run(scores)
     far = np.arange(0, samples, 9)
     moved = scores.copy()
-    moved[far] += rng.choice([-1e4, -300, -45, 45, 300, 1e4], (len(far), 1))
+    moved[far] += rng.choice([-1e4, -300, -85, 85, 300, 1e4], (len(far), 1))
     beside, others = run(moved), np.setdiff1d(np.arange(samples), far)
     for name in outputs:
         assert beside[name][others].tobytes() == plain[name][others].tobytes(), name
+
+
+@pytest.mark.parametrize("inner", (1, 40))
+@pytest.mark.parametrize("classes", (2, 10, 64, 65, 300, 3000))
+@pytest.mark.parametrize("around", (-75, -35, 0, 75))
+@pytest.mark.parametrize("scale", (2.0**-70, 2.0**70))
+def test_scale_of_gradients(scale, around, classes, inner, isa):
+    """A large scale of gradients, or a small one, costs no digits and overflows nothing, wherever the scores lie."""
+    rng = np.random.default_rng(classes)
+    samples = 40
+    scores, labels = rng.normal(around, 1, (samples, classes)), rng.integers(0, classes, samples).astype(np.int32)
+
+    def run(dtype, **options):
+        given = np.ascontiguousarray(scores if inner == 1 else scores.T).astype(np.float32).astype(dtype)
+        return call(
+            "focal_softmax", ("grad",), outer=samples // inner, classes=classes, inner=inner, scores=given, targets=labels,
+            target_kind=header.TARGETS_LABELS, gamma=2.0, **options,
+        )["grad"].astype(np.float64)
+
+    np.testing.assert_allclose(run(np.float32, grad_scale=scale) / scale, run(np.float64), rtol=1e-6)
