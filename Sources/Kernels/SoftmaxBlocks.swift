@@ -15,10 +15,11 @@ struct SoftmaxBlocks<V: Arithmetic> {
     /// The first row's place among the samples.
     let first: Int
     let rows: Int
-    /// How far behind these the next tile lies: the hardware's prefetchers, which stop at every page, know no tiles.
-    let ahead: Int
     /// Nothing behind the last row is to be touched.  Behind the others a vector is read, and overwritten.
     let isLast: Bool
+
+    /// A page: the hardware's prefetchers stop at each.
+    private static var ahead: Int { 4096 / MemoryLayout<V.Scalar>.size }
 
     /// Puts sums and targets among the samples, and returns how many rows came before the first that seems not moderate: what
     /// stands behind a row may make it seem so.
@@ -61,8 +62,8 @@ struct SoftmaxBlocks<V: Arithmetic> {
         var sums = BlockSums<V>()
         var i = 0
         repeat {
-            focal_prefetch(scores + (i &+ ahead))
-            focal_prefetch(exponentials + (i &+ ahead))
+            focal_prefetch(scores + (i &+ Self.ahead))
+            focal_prefetch(exponentials + (i &+ Self.ahead))
             let z = V(loading: from + i)
             farthest = farthest.atLeast(z.magnitude)
             let e = Exponential.plain(z)

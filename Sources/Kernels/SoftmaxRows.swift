@@ -254,8 +254,7 @@ struct SoftmaxRows<V: Lanes> {
         return SoftmaxBlocks<V.Register>(
             scratch: scratch, scores: readsLanes ? scores + (part.element &+ offset) : UnsafePointer(scratch.out),
             exponentials: exponentials(part, offset), stride: classes, classes: count, start: part.start &+ offset,
-            first: part.row, rows: rows, ahead: isDirect && keep == .gradient ? height &* classes : 0,
-            isLast: isLast && (readsLanes || keep == .gradient)
+            first: part.row, rows: rows, isLast: isLast && (readsLanes || keep == .gradient)
         ).run()
     }
 
