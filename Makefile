@@ -27,8 +27,10 @@ CXXFLAGS   ?= -O2
 KERNELS_x86_64  = KernelsV2 KernelsV3 KernelsV4
 KERNELS_aarch64 = KernelsNEON
 FLAGS_KernelsV2   = -D ISA_X86_64 -Xcc -march=x86-64
-FLAGS_KernelsV3   = -D ISA_X86_64_V3 -Xcc -march=x86-64-v3
-FLAGS_KernelsV4   = -D ISA_X86_64_V4 -Xcc -march=x86-64-v4
+FLAGS_KernelsV3   = -D ISA_X86_64_V3 -Xcc -march=x86-64-v3 $(ALIGNED)
+FLAGS_KernelsV4   = -D ISA_X86_64_V4 -Xcc -march=x86-64-v4 $(ALIGNED)
+# With a frame pointer LLVM aligns the stack where it spills vectors, which would straddle cache lines in some processes.
+ALIGNED = -Xcc -fno-omit-frame-pointer
 FLAGS_KernelsNEON = -D ISA_NEON -Xllvm -enable-machine-outliner=never
 TARGET_x86_64  = -target x86_64-unknown-linux-gnu
 TARGET_aarch64 = -target aarch64-none-none-elf -Xcc -isystem -Xcc $(SYSROOT_INCLUDE)
@@ -93,7 +95,7 @@ $(OBJ)/flags: FORCE
 		test -e $(SHARED) || { echo "make: no Swift compiler ($(SWIFTC)): $(GET_SWIFT)" >&2; exit 1; }; \
 	else \
 		mkdir -p $(OBJ) $(LIB); \
-		{ echo '$(COMPILE)'; $(SWIFTC) --version 2>&1; } >$@.new; \
+		{ echo '$(COMPILE) $(foreach k,$(KERNELS),$(FLAGS_$(k)))'; $(SWIFTC) --version 2>&1; } >$@.new; \
 		grep -Eq 'Swift version (6\.[3-9]|6\.[1-9][0-9]|[7-9]|[1-9][0-9])' $@.new || \
 			{ echo "make: $(SWIFTC) is older than Swift 6.3: $(GET_SWIFT)" >&2; exit 1; }; \
 		if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi; \

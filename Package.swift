@@ -10,10 +10,10 @@ let embedded: [SwiftSetting] = [
 ]
 
 /// The kernels, compiled once for each instruction set from the one source in Sources/Kernels.
-func kernels(_ name: String, define: String, march: String) -> Target {
+func kernels(_ name: String, define: String, march: String, aligned: [String] = ["-Xcc", "-fno-omit-frame-pointer"]) -> Target {
     .target(
         name: name, dependencies: ["CFocalLoss", "CKernels"],
-        swiftSettings: embedded + [.define(define), .unsafeFlags(["-Xcc", "-march=\(march)"])])
+        swiftSettings: embedded + [.define(define), .unsafeFlags(["-Xcc", "-march=\(march)"] + aligned)])
 }
 
 let package = Package(
@@ -33,7 +33,7 @@ let package = Package(
         .systemLibrary(name: "CSystem", path: "Sources/CSystem"),
 
         // MARK: - One source, one target an instruction set
-        kernels("KernelsV2", define: "ISA_X86_64", march: "x86-64"),
+        kernels("KernelsV2", define: "ISA_X86_64", march: "x86-64", aligned: []),
         kernels("KernelsV3", define: "ISA_X86_64_V3", march: "x86-64-v3"),
         kernels("KernelsV4", define: "ISA_X86_64_V4", march: "x86-64-v4"),
     ]

@@ -55,6 +55,16 @@ def test_kernels_call_no_library(kernels):
     assert set(disassembly.called_by_kernels(isa)) <= LIBC, isa
 
 
+def test_spilled_vectors_straddle_no_line(kernels):
+    """A loop that keeps a number on the stack runs at a third of its speed in the processes whose stack lies so that it
+    straddles two pages: functions that spill wide vectors align it."""
+    isa, loops = kernels
+    bodies = disassembly.disassemble(disassembly.OBJECTS[isa], disassembly.machine_of(isa))
+    spilling = {loop.function for loop in loops if loop.spills and loop.widest in ("ymm", "zmm")}
+    aligned = {name for name in spilling if any(i.name.startswith("and") and i.operands.endswith("%rsp") for i in bodies[name])}
+    assert spilling == aligned, isa
+
+
 @pytest.mark.skipif("x86-64-v4" not in BUILT, reason="no AVX-512 kernels were built")
 def test_avx512_kernels_use_zmm_registers():
     """Nearly all of them: a conversion of eight values to double has no need of one, nor has a transposition."""
