@@ -6,20 +6,25 @@ extension focal_plan {
     /// Calls `body` for each run of consecutive elements of [start, start + count) that lie in one row (inner = 1: one sample,
     /// consecutive classes) or in one plane (inner > 1: one class, consecutive samples).
     @inline(__always) func forEachRun(_ start: Int, _ count: Int, _ body: (Run) -> Void) {
-        let classes = Int(args.classes), inner = Int(args.inner)
+        let classes = Int(args.classes), inner = Int(args.inner), isRow = inner == 1, extent = isRow ? classes : inner
+        // Divisions cost as much as a vector of elements: one block, one place to begin with.
+        var line = start / extent, position = start &- line &* extent
+        var group = isRow ? line : line / classes, klass = line &- group &* classes
         var offset = 0
         while offset < count {
-            let element = start &+ offset
-            let position = inner == 1 ? element % classes : element % inner
-            let line = inner == 1 ? element / classes : element / inner
-            let length = min(count &- offset, (inner == 1 ? classes : inner) &- position)
-            if inner == 1 {
-                body(Run(offset: offset, length: length, sample: line, klass: position, isRow: true))
-            } else {
-                let sample = (line / classes) &* inner &+ position
-                body(Run(offset: offset, length: length, sample: sample, klass: line % classes, isRow: false))
-            }
+            let length = min(count &- offset, extent &- position)
+            body(
+                isRow
+                    ? Run(offset: offset, length: length, sample: line, klass: position, isRow: true)
+                    : Run(offset: offset, length: length, sample: group &* inner &+ position, klass: klass, isRow: false))
             offset &+= length
+            position = 0
+            line &+= 1
+            klass &+= 1
+            if klass == classes {
+                klass = 0
+                group &+= 1
+            }
         }
     }
 
