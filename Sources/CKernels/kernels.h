@@ -13,7 +13,7 @@
 static const int64_t focal_label_none = FOCAL_LABEL_NONE;
 
 /* Bytes of scratch a kernel needs, on the stack of whoever runs it. */
-#define FOCAL_SCRATCH 39616
+#define FOCAL_SCRATCH 39104
 
 /* What one range of targets holds.  bad_index is the first flat index that is out of range, or -1. */
 typedef struct focal_survey {

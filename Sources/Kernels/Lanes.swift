@@ -126,7 +126,7 @@ extension Arithmetic {
 
 extension Lanes {
     /// One value for all of an array, not a lane more.
-    @inline(__always) static func fill(_ array: UnsafeMutablePointer<Scalar>, _ count: Int, with value: Scalar) {
+    @inline(never) static func fill(_ array: UnsafeMutablePointer<Scalar>, _ count: Int, with value: Scalar) {
         var i = 0
         while i &+ Self.count <= count {
             Self(value).store(to: array + i)

@@ -10,6 +10,9 @@ struct SoftmaxRows<V: Lanes> {
     /// Rows shorter than this are transposed instead.
     static var shortest: Int { 64 }
 
+    /// Numbers that a part of the scratch holds.
+    private static var room: Int { SoftmaxScratch<V>.vectors &* V.count }
+
     /// Where a row's exponentials stand between the passes.
     private enum Keep {
         /// Where the gradient goes, which is a multiple of them.
@@ -37,7 +40,7 @@ struct SoftmaxRows<V: Lanes> {
         let rows = SoftmaxRows(plan, begin, end, SoftmaxScratch(memory))
         rows.scratch.fillWindow()
         var sums = SIMD8<Double>()
-        var isHopeful = rows.mayBeModerate && !rows.isInPlace
+        var isHopeful = rows.mayHope
         var first = begin
         while first < end {
             let count = min(rows.height, end &- first)
@@ -59,7 +62,7 @@ struct SoftmaxRows<V: Lanes> {
         readsLanes = args.score_dtype == V.dtype
         writesLanes = plan.pointee.outDtype == V.dtype
         let others = args.hess != nil || args.probabilities != nil
-        let room = SoftmaxScratch<V>.vectors &* V.count
+        let room = SoftmaxRows.room
         if args.grad != nil && args.accumulate == 0 && !others && writesLanes {
             keep = .gradient
             height = max(1, min(SoftmaxRows.tallest, 8192 / classes))  // all of a tile in the second cache
@@ -105,7 +108,7 @@ struct SoftmaxRows<V: Lanes> {
         let count: Int
         let kept: Array?  // where its exponentials stay
         let reference: UnsafeMutablePointer<PartReference>
-        /// Whether what follows it in the caller's arrays is not this range's, or has yet to be read.
+        /// Whether what follows it in the caller's arrays is not this range's.
         let isLast: Bool
 
         @inline(never) init(_ rows: SoftmaxRows, _ first: Int, _ r: Int, _ c: Int?) {
@@ -114,7 +117,7 @@ struct SoftmaxRows<V: Lanes> {
             element = (first &+ r) &* rows.classes &+ start
             count = c == nil ? rows.classes : min(rows.chunk, rows.classes &- start)
             reference = rows.scratch.references + (r &* rows.chunks &+ (c ?? 0))
-            isLast = rows.isInPlace || first &+ r &+ 1 == rows.end
+            isLast = first &+ r &+ 1 == rows.end
             switch rows.keep {
             case .gradient:
                 kept = rows.plan.pointee.args.grad.unsafelyUnwrapped.assumingMemoryBound(to: V.Scalar.self) + element
@@ -133,11 +136,11 @@ struct SoftmaxRows<V: Lanes> {
         var r = 0
         while r < count {
             if mayBeModerate && isHopeful && isPlain {
-                let part = Part(self, first, r, nil)
-                let done = runBlocks(part, 0, part.count, rows: count &- r, isLast: first &+ count == end)
+                let part = Part(self, first, r, nil), rows = min(count &- r, isInPlace ? max(1, 2032 / classes) : count)
+                let done = runBlocks(part, 0, part.count, rows: rows, isLast: first &+ r &+ rows == end, mayFail: true)
                 for i in r..<r &+ done { samples.set(.moderate, i) }
                 r &+= done
-                if r == count { break }
+                if done == rows { continue }
                 isHopeful = false
             }
             var sum = addUp(Part(self, first, r, 0), &isHopeful)
@@ -149,28 +152,31 @@ struct SoftmaxRows<V: Lanes> {
         return isModerate
     }
 
-    /// What needs no room on its way goes to the inner loop as it lies, and where a row is one part all rows at once.
-    private var isDirect: Bool { readsLanes && keep != .nowhere }
+    /// What needs no room on its way, or has it, goes to the inner loop as it lies, and where a row is one part all rows at once.
+    private var isDirect: Bool { readsLanes && keep != .nowhere && !(isInPlace && isLong) }
     private var isPlain: Bool { isDirect && chunks == 1 }
+    /// Whether parts are taken for moderate until they prove not to be: not where their scores would be gone by then.
+    private var mayHope: Bool { mayBeModerate && !(isInPlace && isLong) }
+    private var isLong: Bool { chunk > SoftmaxRows.room }
 
     /// isHopeful: take the scores for moderate until they prove not to be.
     @inline(never) private func addUp(_ part: Part, _ isHopeful: inout Bool) -> PartSum {
         part.reference.pointee = .moderate
         if mayBeModerate && isHopeful {
-            let (sum, isModerate) = addUp(part)
+            let (sum, isModerate) = addUp(part, mayFail: true)
             if isModerate { return sum }
         }
         part.reference.pointee = look(part)
-        isHopeful = part.reference.pointee.isModerate && !isInPlace
-        return addUp(part).sum
+        isHopeful = part.reference.pointee.isModerate && mayHope
+        return addUp(part, mayFail: false).sum
     }
 
     /// Makes the exponentials of a part, relative to its reference, and their sum.
-    private func addUp(_ part: Part) -> (sum: PartSum, isModerate: Bool) {
+    private func addUp(_ part: Part, mayFail: Bool) -> (sum: PartSum, isModerate: Bool) {
         let samples = scratch.samples
         var sum = PartSum(reference: part.reference.pointee, rest: 0, top: 0), isModerate = true
         forEach(isDirect && sum.reference.isModerate ? part.count : SoftmaxScratch<V>.block, of: part) { offset, count in
-            isModerate = exponentiate(part, offset, count) && isModerate
+            isModerate = exponentiate(part, offset, count, mayFail: mayFail) && isModerate
             let top = samples.chunkTop[part.row]
             sum.rest += samples.chunkRest[part.row] + min(sum.top, top)
             sum.top = max(sum.top, top)
@@ -223,23 +229,25 @@ struct SoftmaxRows<V: Lanes> {
     private func exponentials(_ part: Part, _ offset: Int) -> Array { part.kept.map { $0 + offset } ?? scratch.tile }
 
     /// Makes exponentials, and puts their sum among the samples.  False where scores that were to be moderate seem not to be.
-    @inline(never) private func exponentiate(_ part: Part, _ offset: Int, _ count: Int) -> Bool {
+    @inline(never) private func exponentiate(_ part: Part, _ offset: Int, _ count: Int, mayFail: Bool) -> Bool {
         if mayBeModerate && part.reference.pointee.isModerate {
             if !readsLanes { read(part, offset, count) }
-            return runBlocks(part, offset, count, rows: 1, isLast: part.isLast) == 1
+            return runBlocks(part, offset, count, rows: 1, isLast: part.isLast, mayFail: mayFail) == 1
         }
         let samples = scratch.samples, target = Int(samples.label[part.row]) &- part.start &- offset
         read(part, offset, count)
         if target >= 0 && target < count { samples.target[part.row] = Double(scratch.out[target]) }
         let reference = Reference(shift: V(part.reference.pointee.shift), steps: V(part.reference.pointee.steps))
-        let window = scratch.window(beside: target)
+        let window = scratch.window(beside: target), edge = scratch.edge(count & (V.count &- 1))
         var sums = BlockSums<V>()
         var i = 0
         while i < count {
             let e = reference.near(reference.shifted(V(loading: scratch.out + i)))
             e.store(to: scratch.out + i)
-            sums.add(V.select(V.first(count &- i), e.intersection(V(loading: window + i)), V.zero))
+            var others = e.intersection(V(loading: window + i))
             i &+= V.count
+            if i > count { others = others.intersection(V(loading: edge)) }
+            sums.add(others)
         }
         let folded = sums.folded(i)
         samples.chunkRest[part.row] = Double(folded.rest)
@@ -248,14 +256,23 @@ struct SoftmaxRows<V: Lanes> {
         return true
     }
 
-    /// The inner loop over the same classes of some rows, from a part on: their scores as they lie, or one's converted.
-    @inline(never) private func runBlocks(_ part: Part, _ offset: Int, _ count: Int, rows: Int, isLast: Bool) -> Int {
+    /// The inner loop over the same classes of some rows, from a part on: their scores as they lie, or one's converted.  Those of
+    /// a row that fails are needed again: exponentials that are to replace them come by way of the scratch.
+    @inline(never) private func runBlocks(
+        _ part: Part, _ offset: Int, _ count: Int, rows: Int, isLast: Bool, mayFail: Bool
+    ) -> Int {
         let scores = plan.pointee.args.scores.unsafelyUnwrapped.assumingMemoryBound(to: V.Scalar.self)
-        return SoftmaxBlocks<V.Register>(
+        let exponentials = exponentials(part, offset)
+        let done = SoftmaxBlocks<V.Register>(
             scratch: scratch, scores: readsLanes ? scores + (part.element &+ offset) : UnsafePointer(scratch.out),
-            exponentials: exponentials(part, offset), stride: classes, classes: count, start: part.start &+ offset,
-            first: part.row, rows: rows, isLast: isLast && (readsLanes || keep == .gradient)
+            exponentials: isInPlace ? scratch.out : exponentials, stride: classes, classes: count,
+            start: part.start &+ offset, first: part.row, rows: rows, isLast: isLast && (readsLanes || keep == .gradient)
         ).run()
+        if isInPlace {
+            focal_copy(
+                exponentials, scratch.out, (mayFail ? done : rows) &* count &* MemoryLayout<V.Scalar>.stride)
+        }
+        return done
     }
 
     // MARK: - Second pass
@@ -278,7 +295,7 @@ struct SoftmaxRows<V: Lanes> {
 
     private func writeBlocks(_ output: SoftmaxOutput, _ writer: SoftmaxWriter<V>, _ part: Part, _ r: Int) {
         forEach(SoftmaxScratch<V>.block, of: part) { offset, count in
-            if keep == .nowhere { _ = exponentiate(part, offset, count) }
+            if keep == .nowhere { _ = exponentiate(part, offset, count, mayFail: false) }
             fill(scratch.row, output, exponentials(part, offset), count, part.start &+ offset, r)
             writer.put(scratch.row, count, output, at: part.element &+ offset)
         }

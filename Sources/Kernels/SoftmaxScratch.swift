@@ -62,7 +62,7 @@ struct SoftmaxScratch<V: Lanes> {
     var samples: Samples { Samples(base: (base + 22528).assumingMemoryBound(to: Double.self)) }
 
     /// All bits of every lane but one, with a block's lanes on both its sides and one more; then none of a vector's.
-    private var ones: Array { (base + 37376).assumingMemoryBound(to: V.Scalar.self) }
+    private var ones: Array { (base + 36864).assumingMemoryBound(to: V.Scalar.self) }
     func fillWindow() {
         let words = UnsafeMutableRawPointer(ones).assumingMemoryBound(to: UInt64.self)
         for i in 0..<(SoftmaxScratch<V>.block &+ 1) &* 2 &* MemoryLayout<V.Scalar>.stride / 8 { words[i] = .max }
@@ -78,5 +78,5 @@ struct SoftmaxScratch<V: Lanes> {
         return UnsafePointer(ones + (block &- (target >= 0 && target < block ? target : -1)))
     }
     /// For the last vector of a block.
-    var room: Array { (base + 39552).assumingMemoryBound(to: V.Scalar.self) }
+    var room: Array { (base + 39040).assumingMemoryBound(to: V.Scalar.self) }
 }

@@ -184,6 +184,21 @@ def test_rows_do_not_matter_to_each_other(classes, isa):
         assert all(alone[n].tobytes() == whole[n].reshape(3, -1)[row].tobytes() for n in outputs), row
 
 
+@pytest.mark.parametrize("classes", (70, 1000, 9001, 140_001))
+def test_long_rows_in_place(classes, isa):
+    """Gradients that replace their scores are those that stand beside them: the last score of a row may prove that the row was
+    taken for what it is not."""
+    rng = np.random.default_rng(classes)
+    scores, labels = rng.normal(0, 6, (40, classes)).astype(np.float32), rng.integers(0, classes, 40).astype(np.int32)
+    scores[3:40:9, -1] = 200
+    fields = dict(outer=40, classes=classes, targets=labels, target_kind=header.TARGETS_LABELS, gamma=2.0)
+    beside = call("focal_softmax", ("grad",), scores=scores, **fields)["grad"]
+    args = arguments([], scores=scores, **fields)
+    args.grad = args.scores
+    check(lib.focal_softmax(ctypes.addressof(args)))
+    assert scores.tobytes() == beside.tobytes()
+
+
 @pytest.mark.parametrize("inner", (1, 40))
 @pytest.mark.parametrize("classes", (1, 2, 5, 10, 21, 64, 65, 100, 128, 300, 3000))
 @pytest.mark.parametrize("dtype", (np.float32, np.float64))
