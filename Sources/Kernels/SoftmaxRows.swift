@@ -196,10 +196,10 @@ struct SoftmaxRows<V: Lanes> {
     @inline(never) private func look(_ part: Part) -> PartReference {
         var highest = V(-Double.infinity), farthest = V.zero
         forEach(SoftmaxScratch<V>.block, of: part) { offset, count in
-            read(part, offset, count)
+            let scores = read(part, offset, count)
             var i = 0
             while i < count {
-                let z = V(loading: scratch.out + i)
+                let z = V(loading: scores + i)
                 highest = highest.atLeast(z)
                 farthest = farthest.atLeast(z.magnitude)
                 i &+= V.count
@@ -213,17 +213,19 @@ struct SoftmaxRows<V: Lanes> {
         return PartReference(shift: samples.chunkShift[r], steps: samples.chunkSteps[r], isModerate: false)
     }
 
-    /// The scores of a block, as lanes in the scratch; one of them for what the last vector has past the end.
-    private func read(_ part: Part, _ offset: Int, _ count: Int) {
+    /// The scores of a block, where they lie if those are whole vectors of lanes; or as such in the scratch, with one of them for
+    /// what the last vector has past the end.
+    @discardableResult private func read(_ part: Part, _ offset: Int, _ count: Int) -> UnsafePointer<V.Scalar> {
         let dtype = plan.pointee.args.score_dtype
-        V.read(
-            dtype, plan.pointee.args.scores.unsafelyUnwrapped + (part.element &+ offset) &* size(of: dtype), count,
-            into: scratch.out)
+        let source = plan.pointee.args.scores.unsafelyUnwrapped + (part.element &+ offset) &* size(of: dtype)
+        if readsLanes && count & (V.count &- 1) == 0 { return UnsafePointer(source.assumingMemoryBound(to: V.Scalar.self)) }
+        V.read(dtype, source, count, into: scratch.out)
         var i = count
         while i & (V.count &- 1) != 0 {
             scratch.out[i] = scratch.out[0]
             i &+= 1
         }
+        return UnsafePointer(scratch.out)
     }
 
     private func exponentials(_ part: Part, _ offset: Int) -> Array { part.kept.map { $0 + offset } ?? scratch.tile }
@@ -235,15 +237,16 @@ struct SoftmaxRows<V: Lanes> {
             return runBlocks(part, offset, count, rows: 1, isLast: part.isLast, mayFail: mayFail) == 1
         }
         let samples = scratch.samples, target = Int(samples.label[part.row]) &- part.start &- offset
-        read(part, offset, count)
-        if target >= 0 && target < count { samples.target[part.row] = Double(scratch.out[target]) }
+        let scores = read(part, offset, count), kept = exponentials(part, offset)
+        let isWhole = count & (V.count &- 1) == 0, values = isWhole ? kept : scratch.out
+        if target >= 0 && target < count { samples.target[part.row] = Double(scores[target]) }
         let reference = Reference(shift: V(part.reference.pointee.shift), steps: V(part.reference.pointee.steps))
         let window = scratch.window(beside: target), edge = scratch.edge(count & (V.count &- 1))
         var sums = BlockSums<V>()
         var i = 0
         while i < count {
-            let e = reference.near(reference.shifted(V(loading: scratch.out + i)))
-            e.store(to: scratch.out + i)
+            let e = reference.near(reference.shifted(V(loading: scores + i)))
+            e.store(to: values + i)
             var others = e.intersection(V(loading: window + i))
             i &+= V.count
             if i > count { others = others.intersection(V(loading: edge)) }
@@ -252,7 +255,7 @@ struct SoftmaxRows<V: Lanes> {
         let folded = sums.folded(i)
         samples.chunkRest[part.row] = Double(folded.rest)
         samples.chunkTop[part.row] = Double(folded.top)
-        focal_copy(exponentials(part, offset), scratch.out, count &* MemoryLayout<V.Scalar>.stride)
+        if !isWhole { focal_copy(kept, scratch.out, count &* MemoryLayout<V.Scalar>.stride) }
         return true
     }
 
