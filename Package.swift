@@ -9,7 +9,7 @@ let embedded: [SwiftSetting] = [
     .unsafeFlags(["-Osize", "-Xfrontend", "-remove-runtime-asserts", "-wmo", "-Xfrontend", "-enable-stack-protector", "-Xcc", "-Wno-psabi"]),
 ]
 
-/// The kernels, compiled once for each instruction set from the one source in Sources/Kernels.
+/// The kernels, compiled once for each instruction set from the one source in Sources/Kernels; `aligned` as in the Makefile.
 func kernels(_ name: String, define: String, march: String, aligned: [String] = ["-Xcc", "-fno-omit-frame-pointer"]) -> Target {
     .target(
         name: name, dependencies: ["CFocalLoss", "CKernels"],

@@ -104,6 +104,12 @@ struct PartSum {
     var rest: Double
     var top: Double
 
+    /// As the sums of a block are added to those before it.
+    @inline(__always) mutating func add(rest other: Double, top number: Double) {
+        rest += other + min(top, number)
+        top = max(top, number)
+    }
+
     /// As masses are added.
     @inline(never) mutating func add(_ other: PartSum) {
         if reference.shift == other.reference.shift && reference.steps == other.reference.steps {

@@ -33,17 +33,15 @@ struct SoftmaxBlocks<V: Arithmetic> {
         let samples = scratch.samples, sample = first &+ r, target = Int(samples.label[sample]) &- start
         let scores = scores + r &* stride, exponentials = exponentials + r &* stride
         if target >= 0 && target < classes { samples.target[sample] = Double(scores[target]) }
-        var sum = (rest: 0.0, top: 0.0), farthest = V.zero
+        var sum = PartSum(reference: .moderate, rest: 0, top: 0), farthest = V.zero
         var i = 0
         while i < classes {
             let count = min(SoftmaxScratch<V.Scalar.Vector>.block, classes &- i)
             let sums = block(scores + i, exponentials + i, count, target &- i, isLast: isLast && r &+ 1 == rows, &farthest)
-            sum.rest += Double(sums.rest) + min(sum.top, Double(sums.top))
-            sum.top = max(sum.top, Double(sums.top))
+            sum.add(rest: Double(sums.rest), top: Double(sums.top))
             i &+= count
         }
-        samples.chunkRest[sample] = sum.rest
-        samples.chunkTop[sample] = sum.top
+        samples.set(sum, sample)
         return V.fold(rest: farthest, top: farthest).top <= V.Scalar(Moderate.reach)
     }
 
@@ -58,8 +56,7 @@ struct SoftmaxBlocks<V: Arithmetic> {
             V.zero.store(to: to + (count &- rest))
             focal_copy(to, scores, count &* MemoryLayout<V.Scalar>.stride)
         }
-        let window = scratch.window(beside: target), edge = scratch.edge(rest)
-        var sums = BlockSums<V>()
+        var sums = BlockSums<V>(scratch, count, beside: target)
         var i = 0
         repeat {
             focal_prefetch(scores + (i &+ Self.ahead))
@@ -68,31 +65,41 @@ struct SoftmaxBlocks<V: Arithmetic> {
             farthest = farthest.atLeast(z.magnitude)
             let e = Exponential.plain(z)
             e.store(to: to + i)
-            var others = e.intersection(V(loading: window + i))
+            sums.add(e, at: i)
             i &+= V.count
-            if i > count { others = others.intersection(V(loading: edge)) }
-            sums.add(others)
         } while i < count
         if isApart { focal_copy(exponentials, to, count &* MemoryLayout<V.Scalar>.stride) }
-        return sums.folded(i)
+        return sums.folded
     }
 }
 
-/// The sums of a block: class k in sum k modulo 16, whatever the lanes.
+/// The sums of a block beside the target's part: class k in sum k modulo 16, whatever the lanes.
 struct BlockSums<V: Arithmetic> {
     private var now = Extremes<V>(), next = Extremes<V>()
+    private let window: UnsafePointer<V.Scalar>
+    private let edge: UnsafePointer<V.Scalar>
+    private let count: Int
+
+    @inline(__always) init(_ scratch: SoftmaxScratch<V.Scalar.Vector>, _ count: Int, beside target: Int) {
+        window = scratch.window(beside: target)
+        edge = scratch.edge(count & (V.count &- 1))
+        self.count = count
+    }
 
     /// Whether every other vector has its own: where it has fewer lanes than there are sums.
     private static var takesTurns: Bool { V.count < SoftmaxScratch<V.Scalar.Vector>.sums }
 
-    @inline(__always) mutating func add(_ exponentials: V) {
-        now.add(top: exponentials)
+    /// The exponentials of class i and those behind it, of which the last vector has some past the end.
+    @inline(__always) mutating func add(_ exponentials: V, at i: Int) {
+        var others = exponentials.intersection(V(loading: window + i))
+        if i &+ V.count > count { others = others.intersection(V(loading: edge)) }
+        now.add(top: others)
         if BlockSums.takesTurns { swap(&now, &next) }
     }
 
-    /// end: where the last vector ended.
-    @inline(__always) func folded(_ end: Int) -> (rest: V.Scalar, top: V.Scalar) {
-        var (sum, other) = BlockSums.takesTurns && end & V.count != 0 ? (next, now) : (now, next)
+    @inline(__always) var folded: (rest: V.Scalar, top: V.Scalar) {
+        let isTurned = BlockSums.takesTurns && (count &+ V.count &- 1) & V.count != 0
+        var (sum, other) = isTurned ? (next, now) : (now, next)
         if BlockSums.takesTurns { sum.add(rest: other.rest, top: other.top) }
         return V.fold(rest: sum.rest, top: sum.top)
     }

@@ -62,13 +62,12 @@ struct SoftmaxRows<V: Lanes> {
         readsLanes = args.score_dtype == V.dtype
         writesLanes = plan.pointee.outDtype == V.dtype
         let others = args.hess != nil || args.probabilities != nil
-        let room = SoftmaxRows.room
         if args.grad != nil && args.accumulate == 0 && !others && writesLanes {
             keep = .gradient
             height = max(1, min(SoftmaxRows.tallest, 8192 / classes))  // all of a tile in the second cache
-        } else if classes <= room {
+        } else if classes <= SoftmaxRows.room {
             keep = .tile
-            height = min(SoftmaxRows.tallest, room / classes)
+            height = min(SoftmaxRows.tallest, SoftmaxRows.room / classes)
         } else {
             keep = .nowhere
             height = 1
@@ -136,9 +135,9 @@ struct SoftmaxRows<V: Lanes> {
         var r = 0
         while r < count {
             if mayBeModerate && isHopeful && isPlain {
-                let part = Part(self, first, r, nil), rows = min(count &- r, isInPlace ? max(1, 2032 / classes) : count)
+                let most = isInPlace ? max(1, (SoftmaxRows.room &- V.count) / classes) : count
+                let part = Part(self, first, r, nil), rows = min(count &- r, most)
                 let done = runBlocks(part, 0, part.count, rows: rows, isLast: first &+ r &+ rows == end, mayFail: true)
-                for i in r..<r &+ done { samples.set(.moderate, i) }
                 r &+= done
                 if done == rows { continue }
                 isHopeful = false
@@ -153,11 +152,12 @@ struct SoftmaxRows<V: Lanes> {
     }
 
     /// What needs no room on its way, or has it, goes to the inner loop as it lies, and where a row is one part all rows at once.
-    private var isDirect: Bool { readsLanes && keep != .nowhere && !(isInPlace && isLong) }
+    private var isDirect: Bool { readsLanes && keep != .nowhere && !losesScores }
     private var isPlain: Bool { isDirect && chunks == 1 }
     /// Whether parts are taken for moderate until they prove not to be: not where their scores would be gone by then.
-    private var mayHope: Bool { mayBeModerate && !(isInPlace && isLong) }
-    private var isLong: Bool { chunk > SoftmaxRows.room }
+    private var mayHope: Bool { mayBeModerate && !losesScores }
+    /// Exponentials replace scores, and those of a part have no room on their way.
+    private var losesScores: Bool { isInPlace && chunk > SoftmaxRows.room }
 
     /// isHopeful: take the scores for moderate until they prove not to be.
     @inline(never) private func addUp(_ part: Part, _ isHopeful: inout Bool) -> PartSum {
@@ -177,9 +177,7 @@ struct SoftmaxRows<V: Lanes> {
         var sum = PartSum(reference: part.reference.pointee, rest: 0, top: 0), isModerate = true
         forEach(isDirect && sum.reference.isModerate ? part.count : SoftmaxScratch<V>.block, of: part) { offset, count in
             isModerate = exponentiate(part, offset, count, mayFail: mayFail) && isModerate
-            let top = samples.chunkTop[part.row]
-            sum.rest += samples.chunkRest[part.row] + min(sum.top, top)
-            sum.top = max(sum.top, top)
+            sum.add(rest: samples.chunkRest[part.row], top: samples.chunkTop[part.row])
         }
         return (sum, isModerate)
     }
@@ -241,18 +239,15 @@ struct SoftmaxRows<V: Lanes> {
         let isWhole = count & (V.count &- 1) == 0, values = isWhole ? kept : scratch.out
         if target >= 0 && target < count { samples.target[part.row] = Double(scores[target]) }
         let reference = Reference(shift: V(part.reference.pointee.shift), steps: V(part.reference.pointee.steps))
-        let window = scratch.window(beside: target), edge = scratch.edge(count & (V.count &- 1))
-        var sums = BlockSums<V>()
+        var sums = BlockSums<V>(scratch, count, beside: target)
         var i = 0
         while i < count {
             let e = reference.near(reference.shifted(V(loading: scores + i)))
             e.store(to: values + i)
-            var others = e.intersection(V(loading: window + i))
+            sums.add(e, at: i)
             i &+= V.count
-            if i > count { others = others.intersection(V(loading: edge)) }
-            sums.add(others)
         }
-        let folded = sums.folded(i)
+        let folded = sums.folded
         samples.chunkRest[part.row] = Double(folded.rest)
         samples.chunkTop[part.row] = Double(folded.top)
         if !isWhole { focal_copy(kept, scratch.out, count &* MemoryLayout<V.Scalar>.stride) }
@@ -272,8 +267,7 @@ struct SoftmaxRows<V: Lanes> {
             start: part.start &+ offset, first: part.row, rows: rows, isLast: isLast && (readsLanes || keep == .gradient)
         ).run()
         if isInPlace {
-            focal_copy(
-                exponentials, scratch.out, (mayFail ? done : rows) &* count &* MemoryLayout<V.Scalar>.stride)
+            focal_copy(exponentials, scratch.out, (mayFail ? done : rows) &* count &* MemoryLayout<V.Scalar>.stride)
         }
         return done
     }
