@@ -7,6 +7,9 @@ installed is left out of the run.  `Problem` holds the data and the parameters.
 import ctypes
 import dataclasses
 import functools
+import os
+import subprocess
+import sys
 
 import numpy
 
@@ -62,6 +65,13 @@ def ours(problem):
     if problem.softmax:
         return lambda: focalloss.softmax_focal_loss_and_grad(z, y, None, gamma, axis=1, **options)[0]
     return lambda: focalloss.sigmoid_focal_loss_and_grad(z, y, problem.alpha, gamma, **options)[0]
+
+
+def plain(problem):
+    """As people call it: no options, a new gradient every time."""
+    import focalloss
+
+    return lambda: focalloss.sigmoid_focal_loss_and_grad(problem.logits, problem.targets, reduction="sum")[0]
 
 
 def ours_torch(problem):
@@ -413,9 +423,25 @@ def numpy_stable(problem):
     return lambda: formulas.binary(numpy, z, problem.targets, problem.alpha, gamma)[0]
 
 
+# ---- Imports -------------------------------------------------------------------------------------------------------
+
+
+def importing(modules, problem):
+    """A new interpreter that imports these, nothing else; compiled files are in place, as pip puts them."""
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(OUT / "pycache"), "PYTHONDONTWRITEBYTECODE": ""}
+
+    def call():
+        subprocess.run([sys.executable, "-c", f"import {modules}"], check=True, env=environment)
+
+    return call
+
+
 # The quick ones first: a budget that runs out takes the others.
 CONTENDERS = {
     "ours": ours,
+    "ours:numpy": plain,
+    "ours:import": functools.partial(importing, "numpy, focalloss"),
+    "floor:import": functools.partial(importing, "numpy"),
     "floor": floor,
     "c_avx2": c_avx2,
     "torch_eager": torch_eager,

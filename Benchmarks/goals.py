@@ -124,6 +124,14 @@ def call(rows, title, record):
     yield at_most("nanoseconds a call", rows.get("short", {}).get("median"), 100)
 
 
+def python(rows, title, record):
+    if "ours:import" in rows:
+        added = rows["ours:import"]["min"] - rows["floor:import"]["min"]  # always the same work: what is more is noise
+        yield at_most("milliseconds beyond numpy's", added / 1e6, 10)
+    else:
+        yield at_most("microseconds a call", rows["ours:numpy"]["median"], 10)
+
+
 def frameworks_softmax(rows, title, record):
     wide = "32000" in title or " x 21 x " in title
     compiled = [name for name in ("torch_by_hand", "torch_compiled", "jax", "jax_by_hand") if name in rows]
@@ -149,6 +157,7 @@ JUDGES = {
     "threads": threads,
     "huge": huge,
     "call": call,
+    "python": python,
     "frameworks-softmax": frameworks_softmax,
     "boosting": boosting,
 }

@@ -53,7 +53,11 @@ step() {
     [ "$2" -eq 0 ] || { tail -n 60 "$log"; echo "run.sh: $name failed; all it printed: $log"; }
 }
 
-suite() { (cd "$1" && exec "$python" -m pytest -q -rs -p no:cacheprovider .); }
+# The Python suites on every CPU; those under Tests/c call make, which wants the build to itself.
+suite() {
+    case $1 in Tests/python/*) jobs="-n $(nproc) --dist worksteal" ;; *) jobs= ;; esac
+    (cd "$1" && exec "$python" -m pytest -q -rs -p no:cacheprovider $jobs .)
+}
 
 step c/build make -s -f Tests/trust/Makefile suite
 for program in Tests/c/test_*.c; do

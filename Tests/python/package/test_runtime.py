@@ -100,32 +100,22 @@ def test_a_large_call_releases_the_gil():
     assert ended - began > 4 * interval and len(middle) > 10
 
 
-def test_importing_costs_under_10_ms_beyond_numpy(tmp_path):
-    """In time of the processor, with compiled files in place as an installed package has them."""
-    code = "import numpy, time; t = time.process_time(); import focalloss; print(time.process_time() - t)"
-    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(tmp_path)}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
-
-    def once():
-        command = [sys.executable, "-c", code]
-        return float(subprocess.run(command, capture_output=True, check=True, env=environment).stdout)
-
-    once()
-    times = [once() for _ in range(5)]
-    assert min(times) < 0.010, times
+def test_an_import_brings_in_numpy_and_nothing_else():
+    """What an import costs is what it runs; `make bench` has the milliseconds."""
+    code = "import sys, numpy; known = set(sys.modules); import focalloss; print(*set(sys.modules) - known)"
+    brought = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout.split()
+    assert "focalloss" in brought
+    assert [name for name in brought if name != "__future__" and not name.startswith("focalloss")] == []
+    assert len(brought) <= 12, brought
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_call_on_1000_elements_takes_under_10_microseconds(dtype):
-    """In time of the processor, so that what else the machine does counts less."""
-    random = np.random.default_rng(0)
-    logits = random.normal(size=1000).astype(dtype)
-    targets = (random.random(1000) < 0.1).astype(dtype)
-
-    def one_round(calls=200):
-        began = time.thread_time()
-        for _ in range(calls):
-            focalloss.sigmoid_focal_loss_and_grad(logits, targets)
-        return (time.thread_time() - began) / calls
-
-    assert min(one_round() for _ in range(50)) < 10e-6
+def test_a_plain_call_takes_few_steps(dtype):
+    """Functions called on the way to the library and back; `make bench` has the microseconds."""
+    logits, targets = np.zeros(1000, dtype), np.zeros(1000, dtype)
+    focalloss.sigmoid_focal_loss_and_grad(logits, targets)  # what calls of this kind share is kept from the first
+    steps = []
+    sys.setprofile(lambda frame, event, function: steps.append((event, frame.f_code.co_name, function)))
+    focalloss.sigmoid_focal_loss_and_grad(logits, targets)
+    sys.setprofile(None)
+    assert 0 < len([event for event, *_ in steps if event in ("call", "c_call")]) <= 20, steps

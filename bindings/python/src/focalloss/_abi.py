@@ -197,9 +197,9 @@ FUNCTIONS = _declare(_library, LIBRARY)
 _DEFAULTS = _defaults(FUNCTIONS, LIBRARY)
 
 
-def new_args(_copy=Args.from_buffer_copy, _defaults=_DEFAULTS) -> Args:
-    """A focal_args with every field at its default."""
-    return _copy(_defaults)
+def new_args(template: Args = _DEFAULTS, _copy=Args.from_buffer_copy) -> Args:
+    """A copy of a focal_args; of the one with every field at its default, if nothing is given."""
+    return _copy(template)
 
 
 def buffer_address(buffer, _view=ctypes.c_char.from_buffer, _address=addressof) -> int:

@@ -5,12 +5,13 @@ The order is that of a call: scores and layout, targets, loss parameters, weight
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import numpy
 
 from . import _abi, _arrays
-from ._abi import buffer_address
+from ._abi import buffer_address, new_args
 from ._arrays import CODES, address, as_input, as_output, as_vector, dtype_code, expect_shape
 from ._call import SIGMOID, SOFTMAX, FocalLossError, choice, fill, run, run_reduced
 from ._options import SigmoidOptions, SoftmaxOptions
@@ -35,8 +36,6 @@ _NEEDS = {
 # What goes into a field of its own name, as it is.
 _SCALARS = {"input", "clip", "soft_rule", "label_smoothing", "smoothing_rule", "background_label", "neg_weight"}
 _SCALARS |= {"divisor", "grad_scale", "hessian_scale", "hessian_floor", "threads"}
-
-_NUMBERS = frozenset([float, int])
 
 
 class Family:
@@ -79,40 +78,43 @@ def _plain(want: int, logits, targets, alpha, gamma, reduction, hessian):
     always has options: axis, ignore_index.)
     """
     dtype, shape = logits.dtype, logits.shape
-    code, target_code = CODES.get(dtype), CODES.get(targets.dtype)
-    if code not in _arrays.SCORES or target_code not in _arrays.DENSE or targets.shape != shape:
-        return None
-    if not (logits.flags.c_contiguous and targets.flags.c_contiguous):
-        return None
-    if type(gamma) not in _NUMBERS or not (alpha is None or type(alpha) in _NUMBERS):
-        return None
-    args = _abi.new_args()
     try:
+        args = new_args(_template(dtype, targets.dtype, want, alpha, gamma, reduction, hessian))
         args.scores, args.targets = buffer_address(logits), buffer_address(targets)
-    except (TypeError, ValueError, BufferError):  # read-only or empty
+    except (TypeError, ValueError, BufferError):  # among them vectors, and arrays that are read-only, empty or not contiguous
+        return None
+    if targets.shape != shape:
         return None
     args.outer = logits.size
-    args.score_dtype, args.target_dtype = code, target_code
-    args.gamma = gamma
-    if alpha is not None:
-        args.alpha = alpha
-    args.reduction = reduced = choice("reduction", reduction)
     if want & GRAD:
         grad = numpy.empty(shape, dtype)
         args.grad = buffer_address(grad)
     if want & HESS:
         hess = numpy.empty(shape, dtype)
-        args.hess, args.hessian = buffer_address(hess), choice("hessian", hessian)
+        args.hess = buffer_address(hess)
         run(SIGMOID, args)
         return grad, hess
     loss: Loss
-    if reduced:
+    if args.reduction:
         loss = run_reduced(SIGMOID, args)
     else:
         loss = numpy.empty(shape, dtype)
         args.loss = buffer_address(loss)
         run(SIGMOID, args)
     return (loss, grad) if want & GRAD else loss
+
+
+@functools.lru_cache(maxsize=256)
+def _template(dtype, target_dtype, want, alpha, gamma, reduction, hessian):
+    """What plain calls of one kind share. TypeError or ValueError where a dtype or an option is not as it should be."""
+    args = _abi.new_args()
+    args.score_dtype, args.target_dtype = CODES.get(dtype, 0), CODES.get(target_dtype, 0)
+    if args.score_dtype not in _arrays.SCORES or args.target_dtype not in _arrays.DENSE:
+        raise TypeError
+    fill(args, alpha=alpha, gamma=gamma, reduction=reduction)
+    if want & HESS:
+        fill(args, hessian=hessian)
+    return args
 
 
 class Call:

@@ -52,4 +52,4 @@ def _template(settings: Settings):
 
 def new_args(settings: Settings):
     """A focal_args with these settings; shapes, buffers and outputs are the caller's to fill in."""
-    return _abi.Args.from_buffer_copy(_template(settings))
+    return _abi.new_args(_template(settings))
