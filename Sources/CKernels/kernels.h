@@ -29,6 +29,15 @@ typedef struct focal_plan focal_plan;
 typedef void focal_term(const focal_plan *plan, int64_t count, const void *scores, void *scratch, void *loss, void *grad,
                         void *hess);
 
+/* Long rows of a softmax: SoftmaxBlocks.swift says what each field is. */
+typedef struct focal_rows {
+    void *scratch;
+    const void *scores;
+    void *exponentials;
+    int64_t stride, classes, start, first, count;
+    int32_t is_last;
+} focal_rows;
+
 typedef struct focal_kernels {
     const char *isa;
     /* Check and count the targets of units [begin, end): elements (sigmoid, dense) or samples. */
@@ -48,6 +57,8 @@ typedef struct focal_kernels {
     /* The same for 16-bit scores with outputs of their type, and losses to be summed as floats into the scratch; NULL where
      * float_term serves them. */
     focal_term *short_term;
+    /* The inner loop of a softmax over long rows of float, likewise; NULL where there is none. */
+    int64_t (*float_rows)(const focal_rows *rows);
 } focal_kernels;
 
 /* A checked call: every field of args is valid, and what follows is derived from it once. */

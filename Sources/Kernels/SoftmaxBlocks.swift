@@ -4,6 +4,19 @@ import CKernels
 struct SoftmaxBlocks<V: Arithmetic> {
     typealias Array = UnsafeMutablePointer<V.Scalar>
 
+    /// From what crosses C (kernels.h).
+    static func run(_ rows: UnsafePointer<focal_rows>?) -> Int64 {
+        let given = rows.unsafelyUnwrapped.pointee
+        return Int64(
+            SoftmaxBlocks(
+                scratch: SoftmaxScratch(given.scratch.unsafelyUnwrapped),
+                scores: given.scores.unsafelyUnwrapped.assumingMemoryBound(to: V.Scalar.self),
+                exponentials: given.exponentials.unsafelyUnwrapped.assumingMemoryBound(to: V.Scalar.self),
+                stride: Int(given.stride), classes: Int(given.classes), start: Int(given.start), first: Int(given.first),
+                rows: Int(given.count), isLast: given.is_last != 0
+            ).run())
+    }
+
     let scratch: SoftmaxScratch<V.Scalar.Vector>
     let scores: UnsafePointer<V.Scalar>
     let exponentials: Array
@@ -23,7 +36,7 @@ struct SoftmaxBlocks<V: Arithmetic> {
 
     /// Puts sums and targets among the samples, and returns how many rows came before the first that seems not moderate: what
     /// stands behind a row may make it seem so.
-    @inline(never) func run() -> Int {
+    @inline(__always) private func run() -> Int {
         var r = 0
         while r < rows && row(r) { r &+= 1 }
         return r

@@ -261,11 +261,12 @@ struct SoftmaxRows<V: Lanes> {
     ) -> Int {
         let scores = plan.pointee.args.scores.unsafelyUnwrapped.assumingMemoryBound(to: V.Scalar.self)
         let exponentials = exponentials(part, offset)
-        let done = SoftmaxBlocks<V.Register>(
-            scratch: scratch, scores: readsLanes ? scores + (part.element &+ offset) : UnsafePointer(scratch.out),
-            exponentials: isInPlace ? scratch.out : exponentials, stride: classes, classes: count,
-            start: part.start &+ offset, first: part.row, rows: rows, isLast: isLast && (readsLanes || keep == .gradient)
-        ).run()
+        var job = focal_rows(
+            scratch: scratch.base, scores: readsLanes ? scores + (part.element &+ offset) : UnsafePointer(scratch.out),
+            exponentials: isInPlace ? scratch.out : exponentials, stride: Int64(classes), classes: Int64(count),
+            start: Int64(part.start &+ offset), first: Int64(part.row), count: Int64(rows),
+            is_last: isLast && (readsLanes || keep == .gradient) ? 1 : 0)
+        let done = Int(plan.pointee.kernels.float_rows.unsafelyUnwrapped(&job))
         if isInPlace {
             focal_copy(exponentials, scratch.out, (mayFail ? done : rows) &* count &* MemoryLayout<V.Scalar>.stride)
         }

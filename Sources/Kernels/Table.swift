@@ -26,6 +26,10 @@ private func fill(_ table: UnsafeMutablePointer<focal_kernels>, _ isa: StaticStr
     #else
         table.pointee.short_term = { ShortTerm<Floats.Register>.run($0, $1, $2, $3, $4, $5, $6) }
     #endif
+    // The baseline's softmax is all in double.
+    #if !ISA_X86_64
+        table.pointee.float_rows = { SoftmaxBlocks<Floats.Register>.run($0) }
+    #endif
     // AVX-512 has nothing to add to these, and their bits are those of x86-64-v3.
     #if !ISA_X86_64_V4
         table.pointee.is_any_soft = { plan, begin, count in
