@@ -141,7 +141,6 @@ def huge():
 def frameworks(full):
     # At 1,000 elements nanoseconds an element are microseconds a call.
     yield FrameworkCase("python", "a call from Python, N = 1k", (1000,), ["ours:numpy", "numpy", "torch_eager", "floor"], 2.0)
-    yield FrameworkCase("python", "one import", (1,), ["ours:import", "floor:import"], 4.0)
     names = FRAMEWORKS + (MORE_FRAMEWORKS if full else [])
     sizes = (1000, 10**5, 10**6, LARGE) if full else (10**5, LARGE)
     for n in sizes:

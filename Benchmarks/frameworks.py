@@ -7,9 +7,6 @@ installed is left out of the run.  `Problem` holds the data and the parameters.
 import ctypes
 import dataclasses
 import functools
-import os
-import subprocess
-import sys
 
 import numpy
 
@@ -423,25 +420,10 @@ def numpy_stable(problem):
     return lambda: formulas.binary(numpy, z, problem.targets, problem.alpha, gamma)[0]
 
 
-# ---- Imports -------------------------------------------------------------------------------------------------------
-
-
-def importing(modules, problem):
-    """A new interpreter that imports these, nothing else; compiled files are in place, as pip puts them."""
-    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(OUT / "pycache"), "PYTHONDONTWRITEBYTECODE": ""}
-
-    def call():
-        subprocess.run([sys.executable, "-c", f"import {modules}"], check=True, env=environment)
-
-    return call
-
-
 # The quick ones first: a budget that runs out takes the others.
 CONTENDERS = {
     "ours": ours,
     "ours:numpy": plain,
-    "ours:import": functools.partial(importing, "numpy, focalloss"),
-    "floor:import": functools.partial(importing, "numpy"),
     "floor": floor,
     "c_avx2": c_avx2,
     "torch_eager": torch_eager,

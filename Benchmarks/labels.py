@@ -5,8 +5,6 @@ NAMES = {
     "trusted": "libfocalloss, targets not checked",
     "short": "libfocalloss, short function",
     "ours:numpy": "libfocalloss, NumPy arrays, no options",
-    "ours:import": "import numpy, focalloss",
-    "floor:import": "import numpy",
     "ours_torch": "libfocalloss in PyTorch (autograd)",
     "floor": "memory floor",
     "floor:streaming": "memory floor, streaming stores",

@@ -16,7 +16,7 @@ GOALS = ("goal", "measured", "wanted", "best C peer")
 def floor_of(rows, contender):
     """The floor that belongs to a contender: of the same buffers where it has its own, else the plain one."""
     options = contender.partition("/")[2]
-    return rows.get(f"floor/{options}") or rows.get("floor") or next((rows[name] for name in rows if is_floor(name)), None)
+    return rows.get(f"floor/{options}") or rows.get("floor") or rows.get("floor:builtin")
 
 
 def ours_of(rows):
