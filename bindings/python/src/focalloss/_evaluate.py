@@ -104,13 +104,15 @@ def _plain(want: int, logits, targets, alpha, gamma, reduction, hessian):
     return (loss, grad) if want & GRAD else loss
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=256, typed=True)
 def _template(dtype, target_dtype, want, alpha, gamma, reduction, hessian):
     """What plain calls of one kind share. TypeError or ValueError where a dtype or an option is not as it should be."""
-    args = _abi.new_args()
+    args = new_args()
     args.score_dtype, args.target_dtype = CODES.get(dtype, 0), CODES.get(target_dtype, 0)
     if args.score_dtype not in _arrays.SCORES or args.target_dtype not in _arrays.DENSE:
         raise TypeError
+    if alpha == 0:  # 0.0 and -0.0 would share a place, and are not the same weight
+        raise ValueError
     fill(args, alpha=alpha, gamma=gamma, reduction=reduction)
     if want & HESS:
         fill(args, hessian=hessian)
@@ -130,7 +132,7 @@ class Call:
             extra = sorted(options.keys() - family.allowed[want])
             raise TypeError(f"{extra[0]!r} is no option here; these are: {', '.join(sorted(family.allowed[want]))}")
         self.family, self.want, self.options = family, want, options
-        self.args = _abi.new_args()
+        self.args = new_args()
         self.args.reduction = self.reduced = choice("reduction", reduction)
         self.copy = bool(options.get("copy"))
         self.keep: list = []  # every array that the call reads, alive until it returns
