@@ -122,32 +122,23 @@ struct Overlap {
 
 /// The quick look before the walk.
 extension Overlap {
-    /// Whether an ordinary call writes its gradient, which may be in place, and one thing more at most, and these meet nothing
-    /// else.  Where this says no the walk decides.
+    /// Whether an ordinary call writes its gradient, which may be in place, and one thing more at most, and these lie farther
+    /// from all else than the largest is long.  Where this says no the walk decides.
     @_transparent static func areApart(_ args: focal_args) -> Bool {
         let loss = UInt(bitPattern: args.loss), hess = UInt(bitPattern: args.hess), reduced = UInt(bitPattern: args.reduced_loss)
         if (loss == 0 ? 0 : 1) &+ (hess == 0 ? 0 : 1) &+ (reduced == 0 ? 0 : 1) > 1 { return false }
-        let count = args.outer &* args.inner &* args.classes
-        let scores = Span(args.scores, count &* size(args.score_dtype))
-        let targets = Span(args.targets, count &* size(args.target_dtype))
-        let grad = Span(args.grad, count &* size(args.score_dtype))
-        let other = Span(UnsafeRawPointer(bitPattern: loss | hess | reduced), reduced == 0 ? grad.size : 8)
+        let scores = UInt(bitPattern: args.scores), targets = UInt(bitPattern: args.targets)
+        let grad = UInt(bitPattern: args.grad), other = loss | hess | reduced
+        let length = args.outer &* args.inner &* args.classes &* max(size(args.score_dtype), size(args.target_dtype))
+        let longest = reduced == 0 ? length : max(length, 8)
         return
-            !(other.meets(scores) || other.meets(targets) || other.meets(grad) || grad.meets(targets)
-            || (grad.meets(scores) && grad.start != scores.start))
+            !(areNear(other, scores, longest) || areNear(other, targets, longest) || areNear(other, grad, longest)
+            || areNear(grad, targets, length) || (areNear(grad, scores, length) && grad != scores))
     }
 
-    /// The bytes of a buffer; of an absent one those from address 0 on, where no other lies.
-    private struct Span {
-        let start: UInt
-        let size: Int64
-
-        @_transparent init(_ pointer: UnsafeRawPointer?, _ size: Int64) {
-            start = UInt(bitPattern: pointer)
-            self.size = size
-        }
-
-        private var end: UInt { @_transparent get { start &+ UInt(bitPattern: Int(size)) } }
-        @_transparent func meets(_ other: Span) -> Bool { start < other.end && other.start < end }
+    /// Whether less than `length` bytes lie from one address to the other.  An absent buffer is one at address 0.
+    @_transparent private static func areNear(_ a: UInt, _ b: UInt, _ length: Int64) -> Bool {
+        let length = UInt(bitPattern: Int(length))
+        return a &- b &+ (length &- 1) < length &* 2 &- 1
     }
 }

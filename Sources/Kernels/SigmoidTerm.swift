@@ -44,7 +44,6 @@ struct SigmoidTerm<V: Arithmetic>: ModulatorWork {
 
     func run<M: Modulator>(_: M.Type) {
         let gamma = Gamma<V>(plan.pointee.args.gamma)
-        let g = gamma.value.hi
         let gradScale = V(-plan.pointee.scale)
         let hessScale = V(plan.pointee.scale * plan.pointee.args.hessian_scale)
         let mode = plan.pointee.args.hessian
@@ -52,17 +51,12 @@ struct SigmoidTerm<V: Arithmetic>: ModulatorWork {
         while i < count {
             let signed = V(loading: scratch.weights + i)
             let e = Pair(V(loading: scratch.e + i), V(loading: scratch.eLow + i))
-            let m = Margin(
-                score: V(loading: scores + i), target: signed, e: e, reciprocal: V(loading: scratch.reciprocal + i),
-                isSharp: M.isSharp)
-            let w = signed * M.weight(m, gamma)
-            let slope = m.slope(w, g, isSharp: M.isSharp)
-            if let grad { put(slope * gradScale, grad, i) }
-            if let hess {
-                let curvature = m.curvature(w.magnitude, g, slope: slope.magnitude, mode: mode)
-                put(curvature * hessScale, hess, i)
-            }
-            if let loss { put(w.magnitude * m.loss(isSharp: M.isSharp), loss, i) }
+            let term = SigmoidVector(
+                M.self, score: V(loading: scores + i), signed: signed, e: e, reciprocal: V(loading: scratch.reciprocal + i),
+                gamma: gamma)
+            if let grad { put(term.slope * gradScale, grad, i) }
+            if let hess { put(term.curvature(mode) * hessScale, hess, i) }
+            if let loss { put(term.loss, loss, i) }
             i &+= V.count
         }
     }

@@ -9,17 +9,22 @@ struct SignedWeights<V: Lanes> {
     let scratch: Scratch<V>
 
     func fill() {
-        let isUniform = plan.pointee.uniform != 0
-        let signs = Signs<V>(
-            plan: plan, start: start, count: count, weights: scratch.weights,
-            positive: V.Scalar(isUniform ? plan.pointee.pos : 1), negative: -V.Scalar(isUniform ? plan.pointee.neg : 1))
-        plan.pointee.isLabels ? signs.runLabels() : signs.run(dtype: plan.pointee.args.target_dtype)
-        if !isUniform { applyClassWeights() }
+        fillSigns()
+        if plan.pointee.uniform == 0 { applyClassWeights() }
         if plan.pointee.args.weights != nil { applyWeights() }
         if plan.pointee.ignores { applyLive() }
         if plan.pointee.weightless != 0 { boundWeightless() }
         // Whole vectors: what stands past the end weighs nothing.
         V.pad(scratch.weights, count)
+    }
+
+    /// One of two numbers for each element: the weights themselves where no class or element differs from another.
+    @inline(__always) func fillSigns() {
+        let isUniform = plan.pointee.uniform != 0
+        let signs = Signs<V>(
+            plan: plan, start: start, count: count, weights: scratch.weights,
+            positive: V.Scalar(isUniform ? plan.pointee.pos : 1), negative: -V.Scalar(isUniform ? plan.pointee.neg : 1))
+        plan.pointee.isLabels ? signs.runLabels() : signs.run(dtype: plan.pointee.args.target_dtype)
     }
 
     /// Signs of 1 become the weights of their classes.

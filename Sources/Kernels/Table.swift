@@ -37,6 +37,11 @@ private func fill(_ table: UnsafeMutablePointer<focal_kernels>, _ isa: StaticStr
         }
         table.pointee.sigmoid = { plan, begin, end, scratch in
             let plan = plan.unsafelyUnwrapped, scratch = scratch.unsafelyUnwrapped
+            #if ISA_X86_64_V3
+                if SigmoidFew.serves(plan, Int(end &- begin)) {
+                    return SigmoidFew(plan: plan, start: Int(begin), count: Int(end &- begin), scratch: Scratch(scratch)).run()
+                }
+            #endif
             return plan.pointee.args.score_dtype == FOCAL_DTYPE_F64
                 ? Sigmoid<Doubles>.run(plan, Int(begin), Int(end), scratch)
                 : Sigmoid<Floats>.run(plan, Int(begin), Int(end), scratch)

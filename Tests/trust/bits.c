@@ -104,7 +104,8 @@ static void alignment(void)
     figure_sum("alignment.comparisons", compared);
 }
 
-/* Elements of a slice against the same elements of the whole, for every start and length: position, tail and neighbours.
+/* Elements of a slice against the same elements of the whole, for every start and length: position, tail and neighbours;
+ * and the same slice without its Hessian, for what is not asked for must not change the rest, nor their sum.
  * Softmax's outputs as double too: its samples are computed in double, of which float's rounding hides the last bits. */
 enum { SLICED = 700, SLICED_CLASSES = 5, SLICES = 130 };
 
@@ -114,31 +115,41 @@ struct sliced {
     double whole[3][SLICED * SLICED_CLASSES], part[3][SLICED * SLICED_CLASSES];
 };
 
-static void slice(const struct sliced *all, focal_args *args, int at, int n, double to[3][SLICED * SLICED_CLASSES])
+/* Returns the sum of the losses. */
+static double slice(const struct sliced *all, focal_args *args, int at, int n, double to[3][SLICED * SLICED_CLASSES], int outputs)
 {
+    double sum = 0;
     int softmax = args->target_kind == FOCAL_TARGETS_LABELS;
     args->outer = n;
     args->scores = all->scores + at * args->classes;
     args->targets = softmax ? (const void *)(all->labels + at) : all->targets + at;
     args->loss = to[0];
     args->grad = to[1];
-    args->hess = to[2];
+    args->hess = outputs < 3 ? NULL : to[2];
+    args->reduction = FOCAL_REDUCTION_SUM;
+    args->reduced_loss = &sum;
     CHECK_OK(softmax ? focal_softmax(args) : focal_sigmoid(args));
+    return sum;
 }
 
 static double compare_slices(struct sliced *all, focal_args *args, size_t size)
 {
     double compared = 0;
-    slice(all, args, 0, SLICED, all->whole);
+    slice(all, args, 0, SLICED, all->whole, 3);
     for (int start = 0; start < SLICES; start++)
         for (int n = 0; n < SLICES; n++) {
-            slice(all, args, start, n, all->part);
-            for (int o = 0; o < 3; o++, compared++) {
-                size_t width = o == 0 ? size : size * (size_t)args->classes;
-                CHECK(!memcmp(all->part[o], (char *)all->whole[o] + (size_t)start * width, (size_t)n * width),
-                      "%s, %lld classes, gamma %g, %zu bytes: output %d of [%d, %d) differs from the whole", focal_isa(),
-                      (long long)args->classes, args->gamma, size, o, start, start + n);
+            double sums[4];
+            for (int outputs = 3; outputs > 1; outputs--) {
+                sums[outputs] = slice(all, args, start, n, all->part, outputs);
+                for (int o = 0; o < outputs; o++, compared++) {
+                    size_t width = o == 0 ? size : size * (size_t)args->classes;
+                    CHECK(!memcmp(all->part[o], (char *)all->whole[o] + (size_t)start * width, (size_t)n * width),
+                          "%s, %lld classes, gamma %g, %zu bytes: output %d of %d of [%d, %d) differs from the whole", focal_isa(),
+                          (long long)args->classes, args->gamma, size, o, outputs, start, start + n);
+                }
             }
+            CHECK(sums[2] == sums[3], "%s, %lld classes, gamma %g: the sum of [%d, %d) differs without a Hessian", focal_isa(),
+                  (long long)args->classes, args->gamma, start, start + n);
         }
     return compared;
 }
