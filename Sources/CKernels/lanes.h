@@ -286,6 +286,8 @@ FOCAL_INLINE focal_sums focal_accumulate_floats(focal_sums sums, focal_floats x)
     return sums;
 #endif
 }
+/* Eight lanes as the sums that they are alone. */
+FOCAL_INLINE focal_sums focal_widen_octets(focal_octets x) { return __builtin_convertvector(x, focal_sums); }
 FOCAL_INLINE focal_sums focal_accumulate_doubles(focal_sums sums, focal_doubles x) {
 #if FOCAL_DOUBLES == 8
     return sums + x;

@@ -46,11 +46,6 @@ extension Reduction {
         sums = sum
     }
 
-    /// The same of a block that is one vector.
-    @inline(__always) static func add<V: Lanes>(_ losses: V, to sums: inout SIMD8<Double>) {
-        (losses * V(V.Scalar(0.25))).accumulate(into: &sums)
-    }
-
     /// The sum of the losses whose quarters were added.
-    @inline(__always) static func total(_ quarters: SIMD8<Double>) -> Double { 4 * tree(quarters) }
+    @inline(__always) static func total(quarters: SIMD8<Double>) -> Double { 4 * tree(quarters) }
 }

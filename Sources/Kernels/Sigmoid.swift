@@ -24,7 +24,7 @@ struct Sigmoid<V: Lanes> {
             sigmoid.block(start, count, &sums)
             start &+= count
         }
-        return Reduction.total(sums)
+        return Reduction.total(quarters: sums)
     }
 
     @inline(never) private func block(_ start: Int, _ count: Int, _ sums: inout SIMD8<Double>) {

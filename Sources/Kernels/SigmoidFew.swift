@@ -25,9 +25,7 @@
             let e = V.exp(minus: score.magnitude)
             let term = SigmoidVector(
                 GammaTwo.self, score: score, signed: signed, e: e, reciprocal: V.one / (V.one + e.hi), gamma: Gamma(args.gamma))
-            var sums = SIMD8<Double>()
-            if args.reduced_loss != nil { Reduction.add(whole(term.loss), to: &sums) }
-            let sum = Reduction.total(sums)
+            let sum = Reduction.total(quarters: focal_widen_octets((term.loss * V(0.25)).v))
             if let loss = args.loss { put(term.loss, loss) }
             if let grad = args.grad { put(term.slope * V(-plan.pointee.scale), grad) }
             return sum
