@@ -280,14 +280,16 @@ struct SoftmaxRows<V: Lanes> {
         guard let base = output.pointer(plan.pointee.args) else { return }
         let writer = SoftmaxWriter(plan: plan, scratch: scratch)
         let isDirect = keep != .nowhere && writesLanes && !writer.adds(output)
+        if !isDirect {
+            for r in 0..<count { writeBlocks(output, writer, Part(self, first, r, c), r) }
+            return
+        }
+        let part = Part(self, first, 0, c)
+        var values = base.assumingMemoryBound(to: V.Scalar.self) + part.element, kept = part.kept.unsafelyUnwrapped
         for r in 0..<count {
-            let part = Part(self, first, r, c)
-            if isDirect {
-                let values = base.assumingMemoryBound(to: V.Scalar.self) + part.element
-                fill(values, output, part.kept.unsafelyUnwrapped, part.count, part.start, r)
-            } else {
-                writeBlocks(output, writer, part, r)
-            }
+            fill(values, output, kept, part.count, part.start, r)
+            values += classes
+            kept += classes
         }
     }
 
