@@ -33,7 +33,7 @@ struct Survey: TargetWork {
         let targets = plan.pointee.args.targets.unsafelyUnwrapped
         survey.valid = Double(end &- begin) * plan.pointee.elementsPerUnit
         var bad: UInt32 = 0, soft: UInt32 = 0
-        if plan.pointee.isLabels {
+        if areLabels(T.self) {
             for i in begin..<end { bad |= isValidLabel(T.label(T.at(targets, i))) ? 0 : 1 }
         } else {
             if plan.pointee.kernels.is_any_soft(plan, Int64(begin), Int64(end &- begin)) == 0 { return }
@@ -46,9 +46,11 @@ struct Survey: TargetWork {
         survey.soft = Int32(bitPattern: soft)
         if bad == 0 { return }
         var i = begin
-        while plan.pointee.isLabels ? isValidLabel(T.label(T.at(targets, i))) : T.isValid(T.at(targets, i)) { i &+= 1 }
+        while areLabels(T.self) ? isValidLabel(T.label(T.at(targets, i))) : T.isValid(T.at(targets, i)) { i &+= 1 }
         survey.bad_index = Int64(i)
     }
+
+    @inline(__always) private func areLabels<T: Target>(_: T.Type) -> Bool { T.mayBeLabels && plan.pointee.isLabels }
 
     @inline(__always) private func isValidLabel(_ label: Int64) -> Bool {
         UInt64(bitPattern: label) < UInt64(bitPattern: plan.pointee.labelLimit)
@@ -62,7 +64,7 @@ struct Survey: TargetWork {
         if plan.pointee.isDenseSoftmax { return countSoftmax(T.self, unit, &survey) }
         let stored = T.at(targets, unit)
         let ignored = args.ignore_index
-        if plan.pointee.isLabels {
+        if areLabels(T.self) {
             let label = T.label(stored)
             if label == ignored { return }
             guard isValidLabel(label) else { return survey.bad_index = Int64(unit) }

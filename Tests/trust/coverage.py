@@ -27,7 +27,7 @@ WATCHED = "x86-64-v3" if platform.machine() == "x86_64" else "neon"
 RUNS = [
     ["test_values"], ["test_environment"], ["test_entries", "large"],
     ["test_entries", "shards_refuse", "ignoring_refuses", "more_classes_than_labels", "alpha_of_some"],
-    ["memory", "guard", "arguments", "overlap"], ["bits", "threads", "alignment", "slices", "isas"],
+    ["memory", "guard", "arguments", "targets", "overlap"], ["bits", "threads", "alignment", "slices", "isas"],
     ["threads", "callers"], ["fork"], ["resources", "failing_allocations", "failing_threads"],
     ["process", "workers_block_signals", "load_unload"],
 ]

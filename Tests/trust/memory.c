@@ -91,6 +91,44 @@ static void arguments(void)
         CHECK(by_status[status] > 0, "%s never came", focal_status_string(status));
 }
 
+/* One target out of range among many, wherever it stands: of so many the look takes some of each of eight pages in turn. */
+static void targets(void)
+{
+    enum { BYTES = 2 * 8 * 4096 + 100 };
+    static const int32_t dtypes[] = {FOCAL_DTYPE_F32, FOCAL_DTYPE_F64, FOCAL_DTYPE_U8, FOCAL_DTYPE_I32, FOCAL_DTYPE_I64};
+    static float scores[BYTES];
+    static char values[BYTES + 64];
+    const char *isas[SUITE_ISAS];
+    double refused = 0;
+    for (int isa = 0, count = suite_isas(isas); isa < count; isa++)
+        for (int d = 0; d < 5; d++) {
+            size_t size = call_dtype_size(dtypes[d]), n = BYTES / size;
+            char *bad = dtypes[d] == FOCAL_DTYPE_F32 ? (char *)&(float){2} : dtypes[d] == FOCAL_DTYPE_F64 ? (char *)&(double){2}
+                                                                                                         : (char *)&(int64_t){2};
+            char *stored = values + 4 * (size_t)(isa % 2); /* off a cache line too */
+            focal_args a;
+            CHECK_OK(focal_set_isa(isas[isa]));
+            focal_args_init(&a, sizeof a);
+            a.outer = (int64_t)n;
+            a.scores = scores;
+            a.targets = stored;
+            a.target_dtype = dtypes[d];
+            a.threads = 1;
+            memset(values, 0, sizeof values);
+            CHECK_OK(focal_sigmoid(&a));
+            for (size_t i = 0; i < n; i++, refused++) {
+                char place[32];
+                memcpy(stored + i * size, bad, size);
+                snprintf(place, sizeof place, "targets[%zu] ", i);
+                CHECK(focal_sigmoid(&a) == FOCAL_ERROR_TARGET && strstr(focal_last_error(), place), "%s, type %d, %zu: %s",
+                      isas[isa], dtypes[d], i, focal_last_error());
+                memset(stored + i * size, 0, size);
+            }
+        }
+    focal_set_isa(NULL);
+    figure_sum("targets.refused", refused);
+}
+
 /* Every distance of an output from every other buffer: exactly the scores is in place, all else that touches is refused. */
 static void overlap(void)
 {
@@ -192,4 +230,4 @@ static void huge(void)
     }
 }
 
-SUITE({"guard", guard}, {"arguments", arguments}, {"overlap", overlap}, {"huge", huge})
+SUITE({"guard", guard}, {"arguments", arguments}, {"targets", targets}, {"overlap", overlap}, {"huge", huge})
