@@ -128,10 +128,10 @@ extension Signs {
     func runLabels() {
         let labels = TargetReader(plan)
         let background = plan.pointee.args.background_label
+        if plan.pointee.args.inner == 1 { V.fill(weights, count, with: negative) }
         plan.pointee.forEachRun(start, count) { run in
             if run.isRow {
                 let label = labels.label(run.sample), target = label &- Int64(run.klass)
-                V.fill(weights + run.offset, run.length, with: negative)
                 if target >= 0 && target < Int64(run.length) && label != background {
                     weights[run.offset &+ Int(target)] = positive
                 }
