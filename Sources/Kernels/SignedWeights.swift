@@ -109,7 +109,7 @@ struct Signs<V: Lanes>: TargetWork {
     @inline(never) func mark<T: Target>(
         _: T.Type, _ targets: UnsafeRawPointer, _ value: Int64, _ first: Int, _ length: Int, _ own: V.Scalar
     ) {
-        let weights = weights + first
+        let weights = weights + first, own = T.holds(value) ? own : negative
         var i = 0
         while i &+ V.count <= length {
             focal_prefetch(targets + (length &+ i) &* T.size)  // the next block's, as in the term

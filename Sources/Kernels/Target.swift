@@ -9,6 +9,8 @@ protocol Target {
     static func value(_ stored: Stored) -> Double
     static func label(_ stored: Stored) -> Int64
     static func isEqual(_ stored: Stored, _ number: Int64) -> Bool
+    /// Whether the type has that class: no UInt8 is 300.
+    static func holds(_ label: Int64) -> Bool
     /// 1 where strictly between 0 and 1 (or out of range), as a number so that a loop may gather it without a branch.
     static func softness(_ stored: Stored) -> UInt32
     /// 1 where outside [0, 1] or NaN; an integer other than 0 or 1.
@@ -48,6 +50,7 @@ enum FloatTarget<Stored: LaneScalar>: Target {
     @inline(__always) static func value(_ stored: Stored) -> Double { Double(stored) }
     @inline(__always) static func label(_ stored: Stored) -> Int64 { 0 }
     @inline(__always) static func isEqual(_ stored: Stored, _ number: Int64) -> Bool { stored == Stored(number) }
+    @inline(__always) static func holds(_ label: Int64) -> Bool { true }
     @inline(__always) static func softness(_ stored: Stored) -> UInt32 { (stored == 1 ? 0 : 1) & (stored == 0 ? 0 : 1) }
     @inline(__always) static func badness(_ stored: Stored) -> UInt32 { (stored >= 0 ? 0 : 1) | (stored <= 1 ? 0 : 1) }
     /// x^2 - x is 0 for these two alone.
@@ -79,6 +82,7 @@ enum IntegerTarget<Stored: FixedWidthInteger>: Target {
     @inline(__always) static func value(_ stored: Stored) -> Double { Double(Int64(truncatingIfNeeded: stored)) }
     @inline(__always) static func label(_ stored: Stored) -> Int64 { Int64(truncatingIfNeeded: stored) }
     @inline(__always) static func isEqual(_ stored: Stored, _ number: Int64) -> Bool { label(stored) == number }
+    @inline(__always) static func holds(_ label: Int64) -> Bool { self.label(Stored(truncatingIfNeeded: label)) == label }
     @inline(__always) static func softness(_ stored: Stored) -> UInt32 { 0 }
     @inline(__always) static func badness(_ stored: Stored) -> UInt32 { stored & ~1 == 0 ? 0 : 1 }
     /// Of all their bits together only the lowest is set.
