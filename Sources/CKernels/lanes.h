@@ -102,6 +102,15 @@ FOCAL_BOUND(floats, ps, min, <)
 FOCAL_BOUND(doubles, pd, max, >)
 FOCAL_BOUND(doubles, pd, min, <)
 
+/* The larger of a and the size of z, a where z is NaN. */
+FOCAL_INLINE focal_floats focal_farther_floats(focal_floats a, focal_floats z) {
+#if defined(__AVX512DQ__)
+    return __builtin_ia32_rangeps512_mask(a, z, 0x0B /* the larger size, positive */, a, 0xFFFF, 4);
+#else
+    return focal_max_floats(a, focal_magnitude_floats(z));
+#endif
+}
+
 /* The first n lanes (all, if n is larger, and none if negative), for the end of an array: not a byte behind it is touched.  Loaded
  * ones stand before zeros. */
 #if defined(__AVX__)

@@ -37,6 +37,8 @@ protocol Arithmetic {
     /// The larger of self and a bound; a NaN stays.
     func atLeast(_ bound: Self) -> Self
     func atMost(_ bound: Self) -> Self
+    /// The larger of self and another's size; self where that is NaN.
+    func atLeast(sizeOf other: Self) -> Self
     /// a where the mask holds, b elsewhere.
     static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self
     /// The bits of both.
@@ -122,6 +124,7 @@ extension Double: LaneScalar { typealias Vector = Doubles }
 extension Arithmetic {
     @_transparent static var zero: Self { Self(0.0) }
     @_transparent static var one: Self { Self(1.0) }
+    @_transparent func atLeast(sizeOf other: Self) -> Self { atLeast(other.magnitude) }
 }
 
 extension Lanes {
@@ -216,6 +219,7 @@ struct Floats: Lanes, Singles {
     @_transparent static func < (a: Self, b: Self) -> Mask { focal_less_floats(a.v, b.v) }
     @_transparent static func == (a: Self, b: Self) -> Mask { focal_equal_floats(a.v, b.v) }
     @_transparent func atLeast(_ bound: Self) -> Self { Self(focal_max_floats(v, bound.v)) }
+    @_transparent func atLeast(sizeOf other: Self) -> Self { Self(focal_farther_floats(v, other.v)) }
     @_transparent func atMost(_ bound: Self) -> Self { Self(focal_min_floats(v, bound.v)) }
     @_transparent static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self { Self(focal_select_floats(mask, a.v, b.v)) }
     @_transparent static func and(_ a: Mask, _ b: Mask) -> Mask { focal_and_floats(a, b) }

@@ -75,7 +75,7 @@ struct SoftmaxBlocks<V: Arithmetic> {
             focal_prefetch(scores + (i &+ Self.ahead))
             focal_prefetch(exponentials + (i &+ Self.ahead))
             let z = V(loading: from + i)
-            farthest = farthest.atLeast(z.magnitude)
+            farthest = farthest.atLeast(sizeOf: z)
             let e = Exponential.plain(z)
             e.store(to: to + i)
             sums.add(e, at: i)

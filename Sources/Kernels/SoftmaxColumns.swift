@@ -185,7 +185,7 @@ struct SoftmaxColumns<V: Lanes> {
         for k in 0..<length {
             let z = V(loading: lines.base + (k &* lines.stride &+ lane))
             maximum = V.select(maximum < z, z, maximum)
-            if mayBeModerate { farthest = farthest.atLeast(z.magnitude) }
+            if mayBeModerate { farthest = farthest.atLeast(sizeOf: z) }
         }
         maximum.store(to: scratch.peaks + lane)
         farthest.store(to: scratch.reaches + lane)

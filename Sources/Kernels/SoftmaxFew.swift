@@ -24,7 +24,7 @@ struct SoftmaxFew<V: Lanes> {
         for _ in 0..<classes {
             let z = V(loading: from)
             focal_prefetch(from + stride)  // the next tile's: planes are too many streams for the hardware's prefetcher
-            farthest = farthest.atLeast(z.magnitude)
+            farthest = farthest.atLeast(sizeOf: z)
             Exponential.plain(z).store(to: to)
             from += step
             to += stride

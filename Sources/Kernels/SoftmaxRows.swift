@@ -199,7 +199,7 @@ struct SoftmaxRows<V: Lanes> {
             while i < count {
                 let z = V(loading: scores + i)
                 highest = highest.atLeast(z)
-                farthest = farthest.atLeast(z.magnitude)
+                farthest = farthest.atLeast(sizeOf: z)
                 i &+= V.count
             }
         }
