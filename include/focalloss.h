@@ -392,11 +392,13 @@ FOCALLOSS_API const char *focal_status_string(int32_t status); /* "FOCAL_ERROR_T
 FOCALLOSS_API const char *focal_last_error(void);
 
 /* The instruction set in use: "x86-64", "x86-64-v3", "x86-64-v4" or "neon"; and all that this build has and this CPU can
- * run, lowest first, separated by commas.  The highest is taken unless the environment's FOCALLOSS_ISA names another
- * (one that is absent makes every computing call return FOCAL_ERROR_ISA). */
+ * run, lowest first, separated by commas.  The highest is taken unless the environment's FOCALLOSS_ISA names one (one that
+ * is absent makes every computing call return FOCAL_ERROR_ISA); where none is named and that is x86-64-v4, calls on fewer
+ * than 2,048 scores take x86-64-v3, for a CPU that has just used its 512-bit units runs slower for a while.  The results'
+ * bits are the same. */
 FOCALLOSS_API const char *focal_isa(void);
 FOCALLOSS_API const char *focal_available_isas(void);
-FOCALLOSS_API int32_t focal_set_isa(const char *isa); /* for tests; NULL: the highest.  Errors: FOCAL_ERROR_ISA */
+FOCALLOSS_API int32_t focal_set_isa(const char *isa); /* for tests; NULL: none is named.  Errors: FOCAL_ERROR_ISA */
 
 /* Threads a call may use where its own `threads` is 0.  Set to 0 (the default) it is FOCALLOSS_NUM_THREADS, then
  * OMP_NUM_THREADS, then the CPUs that affinity and cgroup allow this process.  Errors: FOCAL_ERROR_VALUE if negative. */

@@ -51,11 +51,15 @@ enum Call {
     ) -> Int32 {
         do throws(Failure) {
             try Check(plan: plan, family: family, isOrdinary: isOrdinary).run()
-            plan.pointee.table = try Dispatch.kernels
         } catch {
             return isOrdinary ? runOther(plan, family) : error.status
         }
         let samples = plan.pointee.args.outer &* plan.pointee.args.inner, scores = samples &* plan.pointee.args.classes
+        do throws(Failure) {
+            plan.pointee.table = try Dispatch.kernels(for: scores)
+        } catch {
+            return error.status
+        }
         let planner = Planner(plan: plan, family: family, isOrdinary: isOrdinary)
         planner.begin()
         var passage = Passage(plan, family, planner.look, samples: samples, scores: scores)

@@ -3,8 +3,8 @@ import CKernels
 import CSystem
 import Synchronization
 
-/// Which instruction set computes: the highest the CPU and the operating system offer, unless FOCALLOSS_ISA or
-/// focal_set_isa names a lower one.  Chosen once; the choice is an index into `levels`.
+/// Which instruction set computes: the highest the CPU and the operating system offer, but for small calls, unless
+/// FOCALLOSS_ISA or focal_set_isa names one.  Chosen once.
 enum Dispatch {
     /// Lowest first.
     enum Level: Int32 {
@@ -53,6 +53,8 @@ enum Dispatch {
 
     private static let unset: Int32 = -1
     private static let absent: Int32 = -2
+    private static let automatic: Int32 = -3
+    /// One of these, or the number of the level that was named.
     private static let choice = Atomic<Int32>(-1)
     private static let found = Atomic<Int32>(-1)
 
@@ -69,23 +71,29 @@ enum Dispatch {
         return level
     }
 
-    /// The level in use, or nil where the environment names one that is absent.
-    static var level: Level? {
-        let index = choice.load(ordering: .acquiring)
-        return Level(rawValue: index == unset ? choose(fromEnvironment()) : index)
+    private static var chosen: Int32 {
+        let chosen = choice.load(ordering: .acquiring)
+        return chosen == unset ? choose(fromEnvironment()) : chosen
     }
 
-    static func set(_ level: Level) { _ = choose(level.rawValue) }
+    /// The level in use, or nil where the environment names one that is absent.
+    static var level: Level? {
+        let chosen = chosen
+        return chosen == automatic ? highest : Level(rawValue: chosen)
+    }
+
+    /// nil: the highest, but for small calls.
+    static func set(_ level: Level?) { _ = choose(level?.rawValue ?? automatic) }
 
     /// Who reads the choice finds the tables filled.
-    @inline(never) private static func choose(_ index: Int32) -> Int32 {
+    @inline(never) private static func choose(_ choice: Int32) -> Int32 {
         focal_fill_once {
             for index in 0...Dispatch.highest.rawValue {
                 Level(rawValue: index).unsafelyUnwrapped.fill(focal_tables().unsafelyUnwrapped + Int(index))
             }
         }
-        choice.store(index, ordering: .releasing)
-        return index
+        Dispatch.choice.store(choice, ordering: .releasing)
+        return choice
     }
 
     /// The level of that name that runs here.
@@ -99,18 +107,27 @@ enum Dispatch {
     }
 
     private static func fromEnvironment() -> Int32 {
-        guard let name = getenv("FOCALLOSS_ISA"), name[0] != 0 else { return highest.rawValue }
+        guard let name = getenv("FOCALLOSS_ISA"), name[0] != 0 else { return automatic }
         return named(name)?.rawValue ?? absent
     }
 
-    /// The kernels in use.  Not inlined: the tables are static in a C function, and every LLVM module would have its own.
-    static var kernels: UnsafePointer<focal_kernels> {
-        @inline(never) get throws(Failure) {
-            var index = choice.load(ordering: .acquiring)
-            if index == unset { index = choose(fromEnvironment()) }
-            if index < 0 { throw missing }
-            return UnsafePointer(focal_tables().unsafelyUnwrapped + Int(index))
-        }
+    /// The kernels in use for so many scores.  Not inlined: the tables are static in a C function, and every LLVM module would
+    /// have its own.
+    @inline(never) static func kernels(for scores: Int64) throws(Failure) -> UnsafePointer<focal_kernels> {
+        var index = chosen
+        if index == automatic { index = automaticLevel(scores) }
+        if index < 0 { throw missing }
+        return UnsafePointer(focal_tables().unsafelyUnwrapped + Int(index))
+    }
+
+    /// A CPU that has just used its 512-bit units runs slower for a while: what surrounds a small call, an interpreter say,
+    /// loses more by that than the call gains.
+    @inline(__always) private static func automaticLevel(_ scores: Int64) -> Int32 {
+        let level = highest
+        #if arch(x86_64)
+            if level == .v4 && scores < 2048 { return Level.v3.rawValue }
+        #endif
+        return level.rawValue
     }
 
     @inline(never) private static var missing: Failure {

@@ -47,7 +47,7 @@ public func focal_available_isas() -> UnsafePointer<CChar>! { Dispatch.highest.u
 @_cdecl("focal_set_isa") @implementation
 public func focal_set_isa(_ isa: UnsafePointer<CChar>!) -> Int32 {
     guard let isa else {
-        Dispatch.set(Dispatch.highest)
+        Dispatch.set(nil)
         return FOCAL_OK
     }
     guard let level = Dispatch.named(isa) else {

@@ -45,6 +45,16 @@ def test_set_isa_and_back():
         focalloss.set_isa(3)
 
 
+def test_set_isa_leaves_nothing_named(monkeypatch):
+    # Where none is named small calls choose for themselves, so the name of what was in use does not serve.
+    named = []
+    monkeypatch.setitem(focalloss._abi.FUNCTIONS, "set_isa", lambda isa: named.append(isa) or 0)
+    monkeypatch.setattr(focalloss.set_isa, "_named", None)
+    with focalloss.set_isa("x86-64"), focalloss.set_isa("neon"):
+        pass
+    assert named == [b"x86-64", b"neon", b"x86-64", None]
+
+
 @pytest.mark.parametrize("remake", [copy.copy, lambda error: pickle.loads(pickle.dumps(error))])
 def test_errors_travel_between_processes(remake):
     error = focalloss._call.FocalLossError(3, "gamma is -1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TypedDict
 
 from . import _abi
@@ -44,17 +45,25 @@ def set_num_threads(threads: int) -> None:
 class set_isa:
     """Chooses the instruction set, for tests; used with `with`, the one before returns at its end.
 
-    isa: one of info()["available_isas"], or None for the highest. Errors: FocalLossError; TypeError. Process-wide.
+    isa: one of info()["available_isas"], or None for the highest (in small calls x86-64-v3 at most, whose bits are the
+    same). Errors: FocalLossError; TypeError. Process-wide.
     """
+
+    _named = os.environ.get("FOCALLOSS_ISA") or None
 
     def __init__(self, isa: str | None = None):
         if not isinstance(isa, str | None):
             raise TypeError(f"isa must be a str or None; got {isa!r}")
-        self._before = _abi.FUNCTIONS["isa"]()
-        check(_abi.FUNCTIONS["set_isa"](None if isa is None else isa.encode()))
+        self._before = set_isa._named
+        self._set(isa)
 
     def __enter__(self) -> set_isa:
         return self
 
     def __exit__(self, *exception) -> None:
-        check(_abi.FUNCTIONS["set_isa"](self._before))
+        self._set(self._before)
+
+    @staticmethod
+    def _set(isa: str | None) -> None:
+        check(_abi.FUNCTIONS["set_isa"](None if isa is None else isa.encode()))
+        set_isa._named = isa
