@@ -122,18 +122,20 @@ struct Overlap {
 
 /// The quick look before the walk.
 extension Overlap {
-    /// Whether an ordinary call writes its gradient, which may be in place, and one thing more at most, and these lie farther
-    /// from all else than the largest is long.  Where this says no the walk decides.
+    /// Whether an ordinary call writes its gradient, which may be in place, and one thing more at most, and these lie as far from
+    /// all else as the longer of two is long.  Where this says no the walk decides.
     @_transparent static func areApart(_ args: focal_args) -> Bool {
         let loss = UInt(bitPattern: args.loss), hess = UInt(bitPattern: args.hess), reduced = UInt(bitPattern: args.reduced_loss)
         if (loss == 0 ? 0 : 1) &+ (hess == 0 ? 0 : 1) &+ (reduced == 0 ? 0 : 1) > 1 { return false }
         let scores = UInt(bitPattern: args.scores), targets = UInt(bitPattern: args.targets)
         let grad = UInt(bitPattern: args.grad), other = loss | hess | reduced
-        let length = args.outer &* args.inner &* args.classes &* max(size(args.score_dtype), size(args.target_dtype))
-        let longest = reduced == 0 ? length : max(length, 8)
+        let count = args.outer &* args.inner &* args.classes
+        let own = count &* size(args.score_dtype), longer = max(own, count &* size(args.target_dtype))
+        let least: Int64 = reduced == 0 ? 0 : 8
         return
-            !(areNear(other, scores, longest) || areNear(other, targets, longest) || areNear(other, grad, longest)
-            || areNear(grad, targets, length) || (areNear(grad, scores, length) && grad != scores))
+            !(areNear(other, scores, max(own, least)) || areNear(other, grad, max(own, least))
+            || areNear(other, targets, max(longer, least)) || areNear(grad, targets, longer)
+            || (areNear(grad, scores, own) && grad != scores))
     }
 
     /// Whether less than `length` bytes lie from one address to the other.  An absent buffer is one at address 0.
