@@ -96,6 +96,10 @@ static void targets(void)
 {
     enum { BYTES = 2 * 8 * 4096 + 100 };
     static const int32_t dtypes[] = {FOCAL_DTYPE_F32, FOCAL_DTYPE_F64, FOCAL_DTYPE_U8, FOCAL_DTYPE_I32, FOCAL_DTYPE_I64};
+    static const float single = 2;
+    static const double number = 2;
+    static const int64_t integer = 2; /* its first bytes are those of shorter ones */
+    static const void *const two[] = {&single, &number, &integer, &integer, &integer};
     static float scores[BYTES];
     static char values[BYTES + 64];
     const char *isas[SUITE_ISAS];
@@ -103,8 +107,6 @@ static void targets(void)
     for (int isa = 0, count = suite_isas(isas); isa < count; isa++)
         for (int d = 0; d < 5; d++) {
             size_t size = call_dtype_size(dtypes[d]), n = BYTES / size;
-            char *bad = dtypes[d] == FOCAL_DTYPE_F32 ? (char *)&(float){2} : dtypes[d] == FOCAL_DTYPE_F64 ? (char *)&(double){2}
-                                                                                                         : (char *)&(int64_t){2};
             char *stored = values + 4 * (size_t)(isa % 2); /* off a cache line too */
             focal_args a;
             CHECK_OK(focal_set_isa(isas[isa]));
@@ -118,7 +120,7 @@ static void targets(void)
             CHECK_OK(focal_sigmoid(&a));
             for (size_t i = 0; i < n; i++, refused++) {
                 char place[32];
-                memcpy(stored + i * size, bad, size);
+                memcpy(stored + i * size, two[d], size);
                 snprintf(place, sizeof place, "targets[%zu] ", i);
                 CHECK(focal_sigmoid(&a) == FOCAL_ERROR_TARGET && strstr(focal_last_error(), place), "%s, type %d, %zu: %s",
                       isas[isa], dtypes[d], i, focal_last_error());
