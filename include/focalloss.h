@@ -277,11 +277,16 @@ typedef struct focal_args {
 FOCALLOSS_API int32_t focal_args_init(focal_args *args, size_t size);
 
 /* Binary losses over independent scores.  Reads scores and targets once (targets twice where they are checked), writes
- * what is not NULL.  Errors: every FOCAL_ERROR_*. */
+ * what is not NULL.  An infinite logit behaves as the limit: on the target's side loss, gradient and Hessian are 0; on the
+ * other the loss is +inf, the gradient that of cross-entropy (-a or +a) and the Hessian 0.  A NaN stays in its own element.
+ * Errors: every FOCAL_ERROR_*. */
 FOCALLOSS_API int32_t focal_sigmoid(const focal_args *args);
 
 /* Multiclass losses over the softmax of `classes` scores.  targets are labels, or class probabilities (dense).  A sample
- * whose scores are all -inf has the uniform softmax.  K = 1 gives loss 0 and gradient 0.  Errors: every FOCAL_ERROR_*. */
+ * whose scores are all -inf has the uniform softmax.  K = 1 gives loss 0 and gradient 0.
+ * Infinite scores: where a class with p = 0 has a part in the loss (as the target, or by label smoothing) the loss is +inf.
+ * Its -log p then counts in the derivatives by its own derivative, and as 0 where the modulator's multiplies it: gradient
+ * and Hessian are finite.  Errors: every FOCAL_ERROR_*. */
 FOCALLOSS_API int32_t focal_softmax(const focal_args *args);
 
 /* Softmax whose classes are spread over machines (tensor-parallel heads), in two steps.

@@ -15,6 +15,9 @@ enum SoftmaxCareful {
 ///     INTERPOLATE   loss = M sum v_k L_k           with v = y a, or smoothed
 ///     MIXTURE       loss = sum y_k a_k M_k C_k     with C_k = L_k, or (1 - e) L_k + e/K sum L
 ///
+/// Where a class with p = 0 has a part in the loss it is infinite.  That class's L then counts in the derivatives by its own
+/// derivative alone, and as 0 where M's multiplies it: they stay finite, as a hard target's do.
+///
 /// Every sum over classes is a `ClassSum`: nothing that is small because one class dominates is a difference.
 struct SoftmaxLoss {
     private let plan: Plan
@@ -33,6 +36,7 @@ struct SoftmaxLoss {
         let shares: ClassShares
         let lead: Doubles  // d, the target beyond the top class's, before smoothing
         let share: Doubles  // y a
+        let absent: Doubles  // what a class with p = 0 weighs
         let entropy, logs: Jet  // y a L and L
         let term, modulator: Jet  // y a M L and y a M (MIXTURE)
     }
@@ -41,7 +45,7 @@ struct SoftmaxLoss {
     private struct Sums {
         var lead = ClassSum()  // d p
         var share = ClassSum()
-        var infinite = ClassSum()  // weight of absent classes
+        var absent = ClassSum()
         var entropy = ClassJetSum()
         var logs = ClassJetSum()
         var term = ClassJetSum()
@@ -97,21 +101,23 @@ struct SoftmaxLoss {
         let exists = sample.lanes(klass, count, beyond: 0) { _ in 1 }
         let shares = sample.shares(klass, count)
         let (p, q, isTop) = (shares.p, shares.q, shares.isTop)
-        let finite = Doubles.select(exists == Doubles.one, shares.loss.atMost(Doubles(1e300)), Doubles.zero)
+        let isAbsent = Doubles(1e300) < shares.loss  // p = 0, or no room is left for products with weights
+        let finite = Doubles.select(isAbsent, Doubles.zero, shares.loss)
         let share = smoothedTarget(given, even: uniform) * weight
         let logs = Jet.select(isTop, Jet(finite, -q, p * q), Jet(finite, -exists, Doubles.zero))
         let other = Jet.select(isTop, Jet(q, -(p * q), p * q * (p - q)), Jet(q, -p, -p))
         let modulator = isMixture ? share * other.power(gamma) : Jet.zero
         return Classes(
-            shares: shares, lead: given - Doubles(topTarget), share: share, entropy: share * logs, logs: logs,
-            term: modulator * logs, modulator: modulator)
+            shares: shares, lead: given - Doubles(topTarget), share: share,
+            absent: Doubles.select(isAbsent, share + Doubles(smoothing), Doubles.zero),
+            entropy: share * logs, logs: logs, term: modulator * logs, modulator: modulator)
     }
 
     private func add(_ own: Classes, to sums: inout Sums) {
         let isTop = own.shares.isTop
         sums.lead.add(own.lead * own.shares.p, isTop: isTop)
         sums.share.add(own.share, isTop: isTop)
-        sums.infinite.add(Doubles.select(Doubles(1e300) < own.shares.loss, own.share, Doubles.zero), isTop: isTop)
+        sums.absent.add(own.absent, isTop: isTop)
         sums.entropy.add(own.entropy, isTop: isTop)
         sums.logs.add(own.logs, isTop: isTop)
         if isMixture {
@@ -140,7 +146,7 @@ struct SoftmaxLoss {
                 ? loss.smoothed(term.all, with: modulator.all * logs.all)
                 : Jet(miss, Doubles.zero, Doubles.zero).power(loss.gamma).value
                     * loss.smoothed(entropy.all, with: share.all * logs.all)
-            self.loss = s.infinite.total.all.v[0] > 0 ? .infinity : value.v[0]
+            self.loss = s.absent.total.all.v[0] > 0 && share.all.v[0] > 0 ? .infinity : value.v[0]
         }
     }
 

@@ -66,24 +66,27 @@ struct SoftmaxSample {
         return Doubles(v)
     }
 
-    /// Some classes' probabilities; those beyond the end have p = 0.
+    /// Some classes' probabilities; those beyond the end have p = 0 and no loss.
     @inline(never) func shares(_ klass: Int, _ count: Int) -> ClassShares {
         let z = lanes(klass, count, beyond: -.infinity, score)
         let e = mass.exponential(z)
         let sum = Doubles(total)
         var p = e / sum, q = Doubles.one - p
-        var loss = Mass.log(sum) - mass.distance(z)
+        var loss = Mass.log(sum) - mass.distance(z), ofTop = Doubles.zero
         if top >= klass && top < klass &+ count {
             let i = top &- klass
+            ofTop.v[i] = 1
             let ratio = Doubles(rest) / Doubles(e.v[i])
             q.v[i] = rest / total
             loss.v[i] = Doubles.log1p(Pair(ratio.atMost(Doubles.one), Doubles.zero)).hi.v[0]
             if ratio.v[0] > 1 { loss.v[i] = Logarithm.natural(Doubles(total / e.v[i])).v[0] }
         }
-        for i in count..<Doubles.count { p.v[i] = 0 }
+        for i in count..<Doubles.count {
+            p.v[i] = 0
+            loss.v[i] = 0
+        }
         let beside = rest == 0 ? Doubles.zero : e / Doubles(rest)
-        let isTop = lanes(klass, count, beyond: 0) { $0 == top ? 1 : 0 } == Doubles.one
-        return ClassShares(p: p, q: q, loss: loss, beside: beside, isTop: isTop)
+        return ClassShares(p: p, q: q, loss: loss, beside: beside, isTop: ofTop == Doubles.one)
     }
 
     // MARK: - The margin of a label

@@ -11,7 +11,7 @@ from mpmath import mp, mpf
 
 from reference.definition import class_outcome, softmax_curvature, softmax_loss
 from reference.jets import Jet
-from reference.limits import FAR, precision, settle
+from reference.limits import BEYOND, FAR, precision, settle
 from reference.sigmoid import exact_rule, values
 from reference.sizes import softmax_sizes
 
@@ -80,6 +80,9 @@ class Loss:
     """The loss of one sample as a function of its scores.
 
     y: targets, one per class; alphas: weights, one per class; rule.gamma is the sample's own.
+
+    Where a class with p = 0 has a part in the loss it is infinite, whatever its modulator.  That class's L then counts in
+    the derivatives by its own derivative alone: in the product with the modulator's it counts as 0.
     """
 
     def __init__(self, sample, y, alphas, rule):
@@ -100,7 +103,25 @@ class Loss:
         with mp.workprec(self.sample.precision):
             if self.hard is not None and self.hard not in direction:
                 return self.along_the_others(direction)
-            return softmax_loss(self.sample.outcomes(direction), self.y, self.alphas, self.rule)
+            return softmax_loss(self.finite(self.sample.outcomes(direction)), self.y, self.alphas, self.rule)
+
+    def finite(self, outcomes):
+        """The classes, with 0 for what is infinite of their losses."""
+        if not self.sample.limit:
+            return outcomes
+        return [
+            replace(outcome, loss=outcome.loss - outcome.loss.value if outcome.loss.value > BEYOND else outcome.loss)
+            for outcome in outcomes
+        ]
+
+    @cached_property
+    def infinite(self):
+        """Whether a class with p = 0 has a part in the loss."""
+        if not self.sample.limit or self.one_class:
+            return False
+        with mp.workprec(self.sample.precision):
+            entropy = softmax_loss(self.sample.outcomes(), self.y, self.alphas, replace(self.rule, gamma=mpf(0)))
+        return entropy.value > BEYOND
 
     def along_the_others(self, direction):
         """The same where one class is the target and does not move: a function of the sum of the others alone."""
@@ -115,13 +136,14 @@ class Loss:
     def derivatives(self, k, gauss_newton=False):
         """(loss, gradient, Hessian) along class k."""
         jet = self.along(k)
+        value = mp.inf if self.infinite else jet.value
         hess = self.gauss_newton(k) if gauss_newton else 2 * jet.second
-        return tuple(map(self.settle, (jet.value, jet.first, hess)))
+        return tuple(map(self.settle, (value, jet.first, hess)))
 
     def sizes(self):
         """The sizes of loss, gradient and Hessian: `sizes.softmax_sizes`."""
         with mp.workprec(self.sample.precision):
-            outcomes = [values(outcome) for outcome in self.sample.outcomes()]
+            outcomes = [values(outcome) for outcome in self.finite(self.sample.outcomes())]
         parts = ([float(getattr(outcome, name)) for outcome in outcomes] for name in ("p", "q", "loss"))
         y, alphas = ([float(number) for number in numbers] for numbers in (self.y, self.alphas))
         rule = replace(self.rule, **{name: float(getattr(self.rule, name)) for name in ("gamma", "label_smoothing")})
@@ -144,5 +166,5 @@ class Loss:
     @cached_property
     def curvature(self):
         """A, alpha included."""
-        outcomes = [values(outcome) for outcome in self.sample.outcomes()]
+        outcomes = [values(outcome) for outcome in self.finite(self.sample.outcomes())]
         return softmax_curvature(outcomes, self.y, self.alphas, self.rule)

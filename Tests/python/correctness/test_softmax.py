@@ -189,6 +189,31 @@ def test_class_probabilities(dtype, rule, smoothing_rule, smoothing, gamma, isa)
         held("focal_softmax", given, OUTPUTS, expected, f"softmax soft, rule {rule}, hessian {hessian}")
 
 
+@cache
+def infinite_problem(dtype, rule, smoothing_rule, smoothing, gamma, hessian):
+    scores = np.array([row for row in SPECIAL if INF in np.abs(row)]).astype(dtype)
+    targets = np.array([(1, 1, 0, 0), (0.25, 0.5, 0.125, 0.125), (0, 0, 1, 0)], np.float32)
+    given = dict(
+        outer=3 * len(scores), classes=4, scores=np.repeat(scores, 3, axis=0), targets=np.tile(targets, (len(scores), 1)),
+        soft_rule=rule, smoothing_rule=smoothing_rule, label_smoothing=smoothing, gamma=gamma, hessian=hessian,
+    )  # fmt: skip
+    return given, truth("focal_softmax", given, OUTPUTS)
+
+
+@pytest.mark.parametrize("gamma", (0.0, 1.0, 1.7, 2.0))
+@pytest.mark.parametrize("smoothing_rule, smoothing", ((0, 0.0), (0, 0.1), (1, 0.1)))
+@pytest.mark.parametrize("rule", (header.SOFT_INTERPOLATE, header.SOFT_MIXTURE), ids=("interpolate", "mixture"))
+@pytest.mark.parametrize("dtype", points.DTYPES, ids=str)
+def test_infinite_loss_of_class_probabilities(dtype, rule, smoothing_rule, smoothing, gamma, isa):
+    """The loss is infinite where a class with p = 0 has a part in it; gradient and Hessian stay finite."""
+    for hessian in HESSIANS:
+        given, expected = infinite_problem(dtype, rule, smoothing_rule, smoothing, gamma, hessian)
+        got = held("focal_softmax", given, OUTPUTS, expected, f"softmax infinite, rule {rule}, hessian {hessian}")
+    known = ~np.isnan(given["scores"].astype(float)).any(1)
+    loss, grad, hess = (got[name].astype(float).reshape(len(known), -1)[known] for name in OUTPUTS)
+    assert np.isinf(loss).any() and np.isfinite(grad).all() and np.isfinite(hess).all()
+
+
 SATURATED = (
     (0.0, -345.0, -400.0),
     (300.0, -50.0, -60.0),
