@@ -178,16 +178,19 @@ typedef FOCAL_VECTOR(double, 4) focal_half_doubles;
 FOCAL_FIRST(floats, float, int32_t, focal_half_floats, ps)
 FOCAL_FIRST(doubles, double, int64_t, focal_half_doubles, pd)
 
-/* The parts of a positive normal double, for logarithms: the unbiased exponent, and the significand in [1, 2). */
-FOCAL_INLINE focal_doubles focal_exponent(focal_doubles a) {
-    return (focal_doubles)((((focal_mask_doubles)a >> 52)) | 0x4330000000000000) - (0x1p52 + 1023);
+/* The parts of a positive normal double, 2^n m with m between the roots of 1/2 and 2, for logarithms: the bits of a number above
+ * the upper root, to which FOCAL_UP is added, carry into the exponent's. */
+#define FOCAL_UP 0x00095F619980C432
+typedef FOCAL_VECTOR(uint64_t, FOCAL_DOUBLES) focal_long_words;
+FOCAL_INLINE focal_doubles focal_binades(focal_doubles a) {
+    return (focal_doubles)((((focal_long_words)a + FOCAL_UP) >> 52) | 0x4330000000000000) - (0x1p52 + 1023);
 }
-FOCAL_INLINE focal_doubles focal_significand(focal_doubles a) {
-    return (focal_doubles)(((focal_mask_doubles)a & 0x000FFFFFFFFFFFFF) | 0x3FF0000000000000);
+FOCAL_INLINE focal_doubles focal_near_one(focal_doubles a) {
+    return (focal_doubles)((((focal_long_words)a + FOCAL_UP) & 0x000FFFFFFFFFFFFF) + (0x3FF0000000000000 - FOCAL_UP));
 }
 
 /* The number whose exponent field stands in a's low bits. */
-FOCAL_INLINE focal_doubles focal_power_doubles(focal_doubles a) { return (focal_doubles)((FOCAL_VECTOR(uint64_t, FOCAL_DOUBLES))a << 52); }
+FOCAL_INLINE focal_doubles focal_power_doubles(focal_doubles a) { return (focal_doubles)((focal_long_words)a << 52); }
 
 typedef FOCAL_VECTOR(float, FOCAL_DOUBLES) focal_short_doubles;
 typedef FOCAL_VECTOR(double, FOCAL_FLOATS) focal_long_floats;

@@ -22,3 +22,13 @@ extension ModulatorWork {
         }
     }
 }
+
+extension GammaAny {
+    /// Whether no other type of modulator covers gamma, where the loop has code for each class of it.
+    static func serves(_ gamma: Double) -> Bool {
+        switch gamma {
+        case 0, 0.5, 1, 1.5, 2, 3, 5: false
+        default: true
+        }
+    }
+}

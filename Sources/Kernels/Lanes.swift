@@ -326,7 +326,7 @@ struct Doubles: Lanes {
     }
     @_transparent func widen(to pointer: UnsafeMutablePointer<Double>) { store(to: pointer) }
 
-    /// The unbiased exponent and the significand in [1, 2) of a positive normal number.
-    @_transparent var exponent: Self { Self(focal_exponent(v)) }
-    @_transparent var significand: Self { Self(focal_significand(v)) }
+    /// A positive normal number is 2^binades nearOne, the latter from sqrt .5 to sqrt 2.
+    @_transparent var binades: Self { Self(focal_binades(v)) }
+    @_transparent var nearOne: Self { Self(focal_near_one(v)) }
 }

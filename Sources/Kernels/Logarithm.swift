@@ -20,10 +20,8 @@ enum Logarithm {
     @inline(never) static func pair(_ x: Doubles, binades: Doubles = Doubles.zero) -> Pair<Doubles> {
         let tiny = x < Doubles(0x1p-1022)
         let scaled = Doubles.select(tiny, x * Doubles(0x1p54), x)
-        let upper = Doubles(0x1.6a09e667f3bcdp0) < scaled.significand
-        let shift = Doubles.select(tiny, Doubles(-54.0), Doubles.zero) + Doubles.select(upper, Doubles.one, Doubles.zero)
-        let k = (scaled.exponent + shift) + binades
-        let m = Doubles.select(upper, scaled.significand * Doubles(0.5), scaled.significand)
+        let k = (scaled.binades + Doubles.select(tiny, Doubles(-54.0), Doubles.zero)) + binades
+        let m = scaled.nearOne
         let d = m + Doubles.one
         let s = (m - Doubles.one) / d
         let correction = (-s).times(d, plus: m - Doubles.one) / d
@@ -32,18 +30,11 @@ enum Logarithm {
         return Pair.sum(leading.hi, leading.lo + rest)
     }
 
-    /// log(1 + x) for 0 <= x < 2^1000 to float's digits, relative error below 2^-33: the logarithm of the rounded sum, with what
-    /// that lost put back where it counts, and the series of 2 artanh(s) up to |s| = .172.
-    @inline(never) static func plain1p(_ x: Doubles) -> Doubles {
-        let sum = x + Doubles.one
-        let upper = Doubles(0x1.6a09e667f3bcdp0) < sum.significand
-        let k = sum.exponent + Doubles.select(upper, Doubles.one, Doubles.zero)
-        let m = Doubles.select(upper, sum.significand * Doubles(0.5), sum.significand)
-        let s = (m - Doubles.one) / (m + Doubles.one), s2 = s * s
-        let tail = Polynomial.horner(s2, 2.0 / 3, 2.0 / 5, 2.0 / 7, 2.0 / 9, 2.0 / 11)
-        let lost = Doubles.select(x < Doubles.one, x - (sum - Doubles.one), Doubles.zero)
-        let log = s.times(Doubles(2.0), plus: (s * s2).times(tail, plus: lost))
-        return k.times(Doubles(0x1.62e42fefa39efp-1), plus: log)
+    /// log (2^binades x) for a normal x to float's digits, absolute error below 2^-30: the series of 2 artanh(s) up to |s| = .172.
+    @_transparent static func plain(_ x: Doubles, binades: Doubles) -> Doubles {
+        let m = x.nearOne, s = (m - Doubles.one) / (m + Doubles.one), s2 = s * s
+        let tail = Polynomial.horner(s2, 2.0, 2.0 / 3, 2.0 / 5, 2.0 / 7, 2.0 / 9)
+        return (x.binades + binades).times(Doubles(0x1.62e42fefa39efp-1), plus: s * tail)
     }
 
     @_transparent static func artanh2(_ s: Doubles) -> Doubles { s.times(Doubles(2.0), plus: Doubles.artanhTail(s)) }

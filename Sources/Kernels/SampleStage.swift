@@ -30,7 +30,7 @@ struct SampleStage<V: Lanes> {
             Doubles.select(isLive, weight, Doubles.zero).store(to: samples.weight + i)
             Doubles.select(isLive, gamma, Doubles.zero).store(to: samples.gamma + i)
             // The first pass over the scores puts in what is here.
-            Doubles(-Double.infinity).store(to: samples.target + i)
+            Doubles.select(isLive, Doubles(-Double.infinity), Doubles.zero).store(to: samples.target + i)
             i &+= Doubles.count
         }
         let varies = args.alphas != nil || args.class_weights != nil || args.weights != nil || args.gammas != nil
@@ -71,7 +71,7 @@ struct SampleStage<V: Lanes> {
     @inline(never) func finish(from begin: Int, _ sums: inout SIMD8<Double>) {
         let args = plan.pointee.args
         if args.shard_total > 0 { mergeShards() }
-        SoftmaxTerm(plan: plan, samples: samples, count: count, isShort: args.score_dtype != FOCAL_DTYPE_F64).run()
+        SoftmaxTerm(plan: plan, samples: samples, count: count, scratch: scratch.term).run()
         if let upstream = args.upstream { multiply(upstream) }
         if args.reduced_loss != nil { Reduction.add(samples.loss, count, at: first &- begin, to: &sums) }
         if let loss = args.loss { write(samples.loss, loss) }

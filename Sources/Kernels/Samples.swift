@@ -105,10 +105,12 @@ struct Samples {
                 top: Doubles.zero)
             let scale = isWhole ? Doubles.one : chunk.scale(to: mass(i))
             let grad = scale * Doubles(loading: gradFactor + i), size = grad.magnitude
-            let lift = Doubles.select(
-                Doubles(0x1p100) < size, Doubles(0x1p96), Doubles.select(size < Doubles(0x1p-100), Doubles(0x1p-96), Doubles.one))
-            (grad / lift).store(to: gradScaled + i)
-            lift.store(to: self.lift + i)
+            func power(_ ofLarge: Double, _ ofSmall: Double) -> Doubles {
+                let upTo = Doubles.select(size < Doubles(0x1p-100), Doubles(ofSmall), Doubles.one)
+                return Doubles.select(Doubles(0x1p100) < size, Doubles(ofLarge), upTo)
+            }
+            (grad * power(0x1p-96, 0x1p96)).store(to: gradScaled + i)
+            power(0x1p96, 0x1p-96).store(to: lift + i)
             (scale * Doubles(loading: probability + i)).store(to: probabilityScaled + i)
             if hasRatios {
                 scale.store(to: chunkScale + i)

@@ -19,14 +19,15 @@ struct Scratch<V: Arithmetic> {
     var scores: Array { @inline(__always) get { array(0) } }
     /// The element's weight with the sign of its target: -w is a negative.
     var weights: Array { @inline(__always) get { array(1) } }
+    var e: Array { @inline(__always) get { array(2) } }
+    /// A softmax's term finds here what its margins lost in rounding.
+    var eLow: Array { @inline(__always) get { array(3) } }
+    var loss: Array { @inline(__always) get { array(4) } }
+    var grad: Array { @inline(__always) get { array(5) } }
+    var reciprocal: Array { @inline(__always) get { array(6) } }
     /// 1, or 0 for an ignored element; filled only where something is ignored.
-    var live: Array { @inline(__always) get { array(2) } }
-    var e: Array { @inline(__always) get { array(3) } }
-    var eLow: Array { @inline(__always) get { array(4) } }
-    var loss: Array { @inline(__always) get { array(5) } }
-    var grad: Array { @inline(__always) get { array(6) } }
-    var hess: Array { @inline(__always) get { array(7) } }
-    var reciprocal: Array { @inline(__always) get { array(8) } }
+    var live: Array { @inline(__always) get { array(7) } }
+    var hess: Array { @inline(__always) get { array(8) } }
 
     /// Each vector of a block's arrays, whole ones: what stands past the end is of no account.
     @inline(__always) func forEachVector(_ count: Int, _ body: (Int) -> Void) {

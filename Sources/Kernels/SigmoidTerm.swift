@@ -29,7 +29,11 @@ struct SigmoidTerm<V: Arithmetic>: ModulatorWork {
         var i = 0
         while i < count {
             prefetch(scores, i)
-            let e = V.exp(minus: V(loading: scores + i).magnitude)
+            let score = V(loading: scores + i)
+            var e = V.exp(minus: score.magnitude)
+            if isSoftmax {
+                e = Pair.sum(larger: e.hi, e.lo - e.hi * V(loading: scratch.eLow + i).flippingSign(where: score))
+            }
             e.hi.store(to: scratch.e + i)
             e.lo.store(to: scratch.eLow + i)
             (V.one / (V.one + e.hi)).store(to: scratch.reciprocal + i)
@@ -44,9 +48,9 @@ struct SigmoidTerm<V: Arithmetic>: ModulatorWork {
 
     func run<M: Modulator>(_: M.Type) {
         let gamma = Gamma<V>(plan.pointee.args.gamma)
-        let gradScale = V(-plan.pointee.scale)
-        let hessScale = V(plan.pointee.scale * plan.pointee.args.hessian_scale)
-        let mode = plan.pointee.args.hessian
+        let gradScale = V(isSoftmax ? -1 : -plan.pointee.scale)
+        let hessScale = V(isSoftmax ? 1 : plan.pointee.scale * plan.pointee.args.hessian_scale)
+        let mode = isSoftmax ? FOCAL_HESSIAN_EXACT : plan.pointee.args.hessian
         var i = 0
         while i < count {
             let signed = V(loading: scratch.weights + i)
@@ -59,6 +63,15 @@ struct SigmoidTerm<V: Arithmetic>: ModulatorWork {
             if let loss { put(term.loss, loss, i) }
             i &+= V.count
         }
+    }
+
+    /// For SoftmaxSingles: scores are margins, of which `eLow` has what they lost in rounding, and the caller scales.
+    private var isSoftmax: Bool {
+        #if ISA_X86_64 || ISA_X86_64_V4
+            false
+        #else
+            plan.pointee.softmax != 0
+        #endif
     }
 
     /// The same place of the next block: the hardware's prefetchers stop at every page.

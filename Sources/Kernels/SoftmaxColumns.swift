@@ -175,7 +175,8 @@ struct SoftmaxColumns<V: Lanes> {
         let samples = scratch.samples
         for i in 0..<tile.count {
             let k = Int(samples.label[i]) &- block.lowerBound
-            if k >= 0 && k < block.count { samples.target[i] = Double(lines.base[k &* lines.stride &+ i]) }
+            guard UInt(bitPattern: k) < UInt(bitPattern: block.count) else { continue }
+            samples.target[i] = Double(lines.base[k &* lines.stride &+ i])
         }
     }
 

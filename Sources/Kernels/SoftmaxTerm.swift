@@ -1,42 +1,31 @@
 import CKernels
 
-/// From the sums over classes to everything a sample's outputs are made of: the scalar function of the margin, in double for
-/// every type of scores, a vector of samples at a time.
+/// From the sums over classes to everything a sample's outputs are made of: the scalar function of the margin, a vector of samples
+/// at a time.
 struct SoftmaxTerm {
     let plan: Plan
     let samples: Samples
     let count: Int
-    /// Scores of at most float's digits: plain double holds what is computed of them.
-    let isShort: Bool
+    /// Where the sigmoid's term has its arrays.
+    let scratch: Scratch<Floats>
 
     func run() {
-        // Classes may have gammas of their own.
-        let common = plan.pointee.args.gammas == nil ? plan.pointee.args.gamma : -1
-        let isPlain = SoftmaxTerm.hasPlain && isShort && common >= 0 && GammaHalves.covers(common)
-        // Short stages over all samples rather than a long one over each vector: more of their chains fit the reorder window.
-        if isPlain {
-            forEachVector { i in Sums(samples, i, target: nil).target.store(to: targets + i) }
-            forEachVector { i in
-                Logarithm.plain1p(Sums(samples, i, target: targets).odds).store(to: losses + i)
-            }
+        let args = plan.pointee.args, everyLane = Doubles.zero == Doubles.zero
+        let singles = SoftmaxSingles(plan: plan, samples: samples, count: count, scratch: scratch)
+        let isShort = SoftmaxSingles.serves(plan)
+        let wantsMore = args.hess != nil || args.probabilities != nil || args.log_sum_exp != nil
+        if isShort {
+            let areMild = singles.run()
+            forEachVector { i in put(singles.slope(i), i, everyLane) }
+            if areMild && !wantsMore { return }
         }
         forEachVector { i in
             // Each sample goes its own way: what stands beside it must not change its bits.
-            var rest = Doubles.zero == Doubles.zero
-            if isPlain {
-                let sums = Sums(samples, i, target: targets), isModerate = sums.isModerate
-                rest = Doubles.not(isModerate)
-                if Doubles.any(isModerate) { store(sums.plain(gamma: common, loss: Doubles(loading: losses + i)), i, isModerate) }
-            }
-            if Doubles.any(rest) {
-                store(Sums(samples, i, target: nil).exact(gamma: Doubles(loading: samples.gamma + i)), i, rest)
-            }
+            let isMild = isShort ? singles.isMild(i) : Doubles.not(everyLane)
+            if isShort && wantsMore { put(singles.outcome(i), singles.slope(i), i, isMild) }
+            putExact(i, Doubles.not(isMild))
         }
     }
-
-    // Between the stages, where the results will stand.
-    private var targets: UnsafeMutablePointer<Double> { samples.probability }
-    private var losses: UnsafeMutablePointer<Double> { samples.loss }
 
     @inline(__always) private func forEachVector(_ body: (Int) -> Void) {
         var i = 0
@@ -46,108 +35,71 @@ struct SoftmaxTerm {
         }
     }
 
-    /// The baseline, whose softmax is not fast in any case, has but the exact way: a second would not fit the library's size.
-    private static var hasPlain: Bool {
-        #if ISA_X86_64
-            false
-        #else
-            true
-        #endif
+    /// In double, for any scores.  One way for every gamma: beside the classes' exponentials one power a sample costs little.
+    @inline(never) private func putExact(_ i: Int, _ mask: Doubles.Mask) {
+        guard Doubles.any(mask) else { return }
+        let mass = samples.mass(i), gamma = Doubles(loading: samples.gamma + i), score = Doubles(loading: samples.target + i)
+        let others = mass.exactSum
+        let target = Pair.select(samples.isAbsent(i), Pair(Doubles.zero, Doubles.zero), mass.exponentialPair(score))
+        let (margin, total) = Margin.softmax(target: target, others: others, distance: mass.distance(score))
+        let weight = GammaAny.weight(margin, Gamma(Pair(gamma, Doubles.zero)))
+        let slope = SoftmaxSlope(
+            loss: weight * margin.loss(isSharp: true), slope: margin.slope(weight, gamma, isSharp: GammaAny.isSharp),
+            share: samples.share(i))
+        let outcome = SoftmaxOutcome(
+            p: margin.p, q: margin.q.hi, probability: Doubles.one / total,
+            bend: margin.curvature(weight, gamma, slope: slope.slope, mode: FOCAL_HESSIAN_EXACT),
+            logSum: plan.pointee.args.log_sum_exp == nil ? Doubles.zero : mass.logarithm(total))
+        put(slope, i, mask)
+        put(outcome, slope, i, mask)
     }
 
-    /// What all outputs are multiples of.
-    private struct Term {
-        let margin: Margin<Doubles>
-        let gamma: Doubles
-        let weight: Doubles  // q^gamma
-        let slope: Doubles
-        let probability: Doubles  // of an exponential of 1
-        let total: Doubles  // of all classes
-        let share: Pair<Doubles>  // 1 / others, 0 where no other class counts: the slope is 0 there too
+    @inline(__always) private func put(_ value: Doubles, _ column: UnsafeMutablePointer<Double>, _ mask: Doubles.Mask) {
+        Doubles.select(mask, value, Doubles(loading: column)).store(to: column)
     }
 
-    /// The sums of a vector of samples.
-    private struct Sums {
-        let mass: Mass
-        let score: Doubles  // of the target
-        let isAbsent: Doubles.Mask  // the target is among the others, or is not to count
-        let target: Doubles
-        let others: Doubles
-
-        /// target: those that an earlier stage has made, if any.
-        @inline(__always) init(_ samples: Samples, _ i: Int, target made: UnsafeMutablePointer<Double>?) {
-            mass = samples.mass(i)
-            score = Doubles(loading: samples.target + i)
-            isAbsent = Doubles(loading: samples.present + i) == Doubles.zero
-            target = made.map { Doubles(loading: $0 + i) } ?? Doubles.select(isAbsent, Doubles.one, mass.exponential(score))
-            others = mass.rest + mass.top
-        }
-
-        /// No number here, nor a quotient of two, leaves the range of the format; nor is one NaN.
-        @inline(__always) var isModerate: Doubles.Mask {
-            Doubles.and(Doubles(0x1p-500) < target, others < Doubles(0x1p400))
-        }
-
-        /// (1 - p) / p
-        @inline(__always) var odds: Doubles { others / target }
-
-        /// loss: -log p, which is log(1 + others / target) in one piece, whatever the margin's sign.
-        @inline(__always) func plain(gamma: Double, loss: Doubles) -> Term {
-            let total = target + others, inverse = Doubles.one / total
-            let margin = Margin(
-                u: Pair(Doubles.zero, Doubles.zero), log1p: Pair(loss, Doubles.zero), p: target * inverse,
-                q: Pair(others * inverse, Doubles.zero))
-            let weight = GammaHalves.weight(margin, Gamma(gamma))
-            let share = Doubles.select(others == Doubles.zero, Doubles.zero, Doubles.one / others)
-            return Term(
-                margin: margin, gamma: Doubles(gamma), weight: weight,
-                slope: margin.slope(weight, Doubles(gamma), isSharp: false),
-                probability: Doubles.select(isAbsent, share, inverse), total: Doubles.select(isAbsent, others, total),
-                share: Pair(share, Doubles.zero))
-        }
-
-        /// One way for every gamma: beside the classes' exponentials one power a sample costs little.
-        @inline(__always) func exact(gamma: Doubles) -> Term {
-            let others = mass.exactSum
-            let none = Pair(Doubles.zero, Doubles.zero)
-            let target = Pair.select(isAbsent, none, mass.exponentialPair(score))
-            let (margin, total) = Margin.softmax(target: target, others: others, distance: mass.distance(score))
-            let weight = GammaAny.weight(margin, Gamma(Pair(gamma, Doubles.zero)))
-            let share = Pair(Doubles.one, Doubles.zero).quotient(others)
-            return Term(
-                margin: margin, gamma: gamma, weight: weight, slope: margin.slope(weight, gamma, isSharp: GammaAny.isSharp),
-                probability: Doubles.one / total, total: total, share: Pair.select(others.hi == Doubles.zero, none, share))
-        }
+    @inline(__always) private func put(_ own: SoftmaxSlope, _ i: Int, _ mask: Doubles.Mask) {
+        let a = Doubles(loading: samples.weight + i), scaled = a * own.slope * Doubles(plan.pointee.scale)
+        put(-scaled, samples.gradTarget + i, mask)
+        put(own.share * scaled, samples.gradFactor + i, mask)
+        put(Doubles.select(a == Doubles.zero, Doubles.zero, a * own.loss), samples.loss + i, mask)
     }
 
-    @inline(never) private func store(_ term: Term, _ i: Int, _ mask: Doubles.Mask) {
-        func put(_ value: Doubles, _ column: UnsafeMutablePointer<Double>) {
-            Doubles.select(mask, value, Doubles(loading: column + i)).store(to: column + i)
-        }
-        let args = plan.pointee.args
-        let margin = term.margin, w = term.weight
-        let a = Doubles(loading: samples.weight + i)
-        let scaled = a * term.slope * Doubles(plan.pointee.scale)
-        let rest = samples.mass(i).rest
-        put(-scaled, samples.gradTarget)
-        put(term.share * scaled, samples.gradFactor)
-        put(Doubles.select(a == Doubles.zero, Doubles.zero, a * (w * margin.loss(isSharp: true))), samples.loss)
-        put(term.probability, samples.probability)
-        put(margin.p, samples.probabilityTarget)
-        if args.log_sum_exp != nil {
-            put(samples.mass(i).logarithm(term.total), samples.logSum)
-        }
+    @inline(never) private func put(_ own: SoftmaxOutcome, _ slope: SoftmaxSlope, _ i: Int, _ mask: Doubles.Mask) {
+        let args = plan.pointee.args, rest = samples.mass(i).rest
+        put(own.probability, samples.probability + i, mask)
+        put(own.p, samples.probabilityTarget + i, mask)
+        if args.log_sum_exp != nil { put(own.logSum, samples.logSum + i, mask) }
         guard args.hess != nil else { return }
-        let scale = a * Doubles(plan.pointee.scale * args.hessian_scale)
-        let bend = margin.curvature(w, term.gamma, slope: term.slope, mode: FOCAL_HESSIAN_EXACT)
-        put(term.share.hi, samples.ratio)
-        put(rest * term.share.hi, samples.complement)
-        put(margin.q.hi, samples.q)
-        put(scale * term.slope, samples.slope)
-        put(scale * bend, samples.bend)
-        let target = scale * margin.curvature(w, term.gamma, slope: term.slope, mode: args.hessian)
-        put(target.atLeast(Doubles(args.hessian_floor)), samples.hessTarget)
+        let scale = Doubles(loading: samples.weight + i) * Doubles(plan.pointee.scale * args.hessian_scale)
+        put(slope.share, samples.ratio + i, mask)
+        put(rest * slope.share, samples.complement + i, mask)
+        put(own.q, samples.q + i, mask)
+        put(scale * slope.slope, samples.slope + i, mask)
+        put(scale * own.bend, samples.bend + i, mask)
+        var target = own.bend
+        switch args.hessian {
+        case FOCAL_HESSIAN_GAUSS_NEWTON: target = own.p * slope.slope
+        case FOCAL_HESSIAN_ABSOLUTE: target = own.bend.magnitude
+        default: break
+        }
+        put((scale * target).atLeast(Doubles(args.hessian_floor)), samples.hessTarget + i, mask)
     }
+}
+
+/// What losses and gradients of a vector of samples are made of, before they are weighted.
+struct SoftmaxSlope {
+    let loss: Doubles  // f of the margin
+    let slope: Doubles  // -f'
+    let share: Doubles  // 1 / others, 0 where no other class counts: the slope is 0 there too
+}
+
+/// What their other outputs are made of.
+struct SoftmaxOutcome {
+    let p, q: Doubles
+    let probability: Doubles  // of an exponential of 1
+    let bend: Doubles  // f'', where a Hessian is wanted
+    let logSum: Doubles  // where it is wanted
 }
 
 extension Margin where V == Doubles {
