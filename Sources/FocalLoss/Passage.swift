@@ -54,16 +54,24 @@ struct Passage {
     }
 
     @inline(__always) private func compute(_ run: Run) -> Double {
-        switch family {
-        case .sigmoid: run.compute(kernels.sigmoid, Work(units: scores, smallestChunk: 4096, isLarge: scores >= 1 << 17))
-        case .softmax: run.compute(kernels.softmax, rows)
-        case .shardStats: run.compute(kernels.shard_stats, rows)
+        if family == .sigmoid {
+            return run.compute(kernels.sigmoid, Work(units: scores, smallestChunk: 4096, isLarge: scores >= 1 << 17))
         }
+        return run.compute(family == .softmax ? kernels.softmax : kernels.shard_stats, rows)
     }
 
-    /// Rows of a softmax: chunks of some thousand scores.
+    /// Samples of a softmax: chunks of some thousand scores and of whole tiles, so that vectors of samples are full, and stand in
+    /// their planes as the first does.
     private var rows: Work {
-        Work(units: samples, smallestChunk: max(1, 4096 / args.classes), isLarge: samples > 1 && scores >= 1 << 16)
+        let classes = args.classes
+        let tile: Int64 =
+            switch classes {
+            case ...32: 64
+            case ...256: 32
+            default: args.inner > 1 ? 16 : classes <= 1024 ? 8 : 1
+            }
+        return Work(
+            units: samples, smallestChunk: (4096 / classes / tile &+ 1) &* tile, isLarge: samples > 1 && scores >= 1 << 16)
     }
 
     private func report(_ sum: Double) {

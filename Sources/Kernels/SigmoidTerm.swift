@@ -70,7 +70,7 @@ struct SigmoidTerm<V: Arithmetic>: ModulatorWork {
         #if ISA_X86_64 || ISA_X86_64_V4
             false
         #else
-            plan.pointee.softmax != 0
+            MemoryLayout<V.Scalar>.size == 4 && plan.pointee.softmax != 0
         #endif
     }
 
