@@ -184,7 +184,8 @@ struct SoftmaxColumns<V: Lanes> {
         let lane = w &* V.count
         var maximum = V(loading: scratch.peaks + lane), farthest = V(loading: scratch.reaches + lane)
         for k in 0..<length {
-            let z = V(loading: lines.base + (k &* lines.stride &+ lane))
+            let scores = lines.base + (k &* lines.stride &+ lane), z = V(loading: scores)
+            focal_prefetch(scores + stride)  // as in SoftmaxFew
             maximum = V.select(maximum < z, z, maximum)
             if mayBeModerate { farthest = farthest.atLeast(sizeOf: z) }
         }
