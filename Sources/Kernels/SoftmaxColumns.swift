@@ -185,7 +185,7 @@ struct SoftmaxColumns<V: Lanes> {
         var maximum = V(loading: scratch.peaks + lane), farthest = V(loading: scratch.reaches + lane)
         for k in 0..<length {
             let scores = lines.base + (k &* lines.stride &+ lane), z = V(loading: scores)
-            focal_prefetch(scores + stride)  // as in SoftmaxFew
+            focal_prefetch(scores + 2 &* stride)  // as in SoftmaxFew
             maximum = V.select(maximum < z, z, maximum)
             if mayBeModerate { farthest = farthest.atLeast(sizeOf: z) }
         }

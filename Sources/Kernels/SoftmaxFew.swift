@@ -23,7 +23,7 @@ struct SoftmaxFew<V: Lanes> {
         var farthest = V.zero
         for _ in 0..<classes {
             let z = V(loading: from)
-            focal_prefetch(from + stride)  // the next tile's: planes are too many streams for the hardware's prefetcher
+            focal_prefetch(from + 2 &* stride)  // two tiles on: planes are too many streams for hardware
             farthest = farthest.atLeast(sizeOf: z)
             Exponential.plain(z).store(to: to)
             from += step
@@ -70,7 +70,7 @@ struct SoftmaxColumn<V: Lanes> {
         var from = UnsafePointer(scratch.tile + lane), to = values, klass = V(Double(classes.lowerBound))
         for _ in classes {
             let value = V.select(label == klass, target, formula.value(V(loading: from)))
-            focal_prefetch(to + stride)
+            focal_prefetch(to + 2 &* stride)
             V.select(isSilent, V.zero, value).store(to: to)
             from += stride
             to += step
