@@ -21,6 +21,7 @@ SOFTMAX = {
     "2k x 32000": (2000, 32_000, 1),
     "8 x 21 x 256 x 256": (8, 21, 256 * 256),
 }
+MORE_SOFTMAX = {"256 x 256000": (256, 256_000, 1), "8 x 150 x 128 x 128": (8, 150, 128 * 128)}
 FRAMEWORKS = "ours floor c_avx2 torch_eager torch_by_hand jax jax_by_hand numba numpy".split()
 MORE_FRAMEWORKS = "ours_torch torch_compiled c_libmvec keras_tf kornia monai optax".split()
 
@@ -107,7 +108,7 @@ def by_option(full):
 
 
 def softmax(full):
-    shapes = SOFTMAX | ({"256 x 256000": (256, 256_000, 1)} if full else {})
+    shapes = SOFTMAX | (MORE_SOFTMAX if full else {})
     for name, (outer, classes, inner) in shapes.items():
         for t in THREADS:
             settings = {"softmax": 1, "target": "i32", "outer": outer, "classes": classes, "inner": inner, "threads": t}

@@ -60,8 +60,8 @@ struct Passage {
         return run.compute(family == .softmax ? kernels.softmax : kernels.shard_stats, rows)
     }
 
-    /// Samples of a softmax: chunks of some thousand scores and of whole tiles, so that vectors of samples are full, and stand in
-    /// their planes as the first does.
+    /// Samples of a softmax: chunks of some thousand scores and of whole tiles (SoftmaxColumns, SoftmaxRows), so that vectors of
+    /// samples are full, and stand in their planes as the first does.
     private var rows: Work {
         let classes = args.classes
         let tile: Int64 =

@@ -30,7 +30,8 @@ enum Logarithm {
         return Pair.sum(leading.hi, leading.lo + rest)
     }
 
-    /// log (2^binades x) for a normal x to float's digits, absolute error below 2^-30: the series of 2 artanh(s) up to |s| = .172.
+    /// log (2^binades x) for a normal x to float's digits, absolute error below 2^-30: the series of 2 artanh(s) up to
+    /// |s| = .172.
     @_transparent static func plain(_ x: Doubles, binades: Doubles) -> Doubles {
         let m = x.nearOne, s = (m - Doubles.one) / (m + Doubles.one), s2 = s * s
         let tail = Polynomial.horner(s2, 2.0, 2.0 / 3, 2.0 / 5, 2.0 / 7, 2.0 / 9)

@@ -29,7 +29,7 @@ struct SampleStage<V: Lanes> {
             live.store(to: samples.present + i)
             Doubles.select(isLive, weight, Doubles.zero).store(to: samples.weight + i)
             Doubles.select(isLive, gamma, Doubles.zero).store(to: samples.gamma + i)
-            // The first pass over the scores puts in what is here.
+            // The first pass over the scores puts in what is here.  Of what is ignored, a number that the term can compute with.
             Doubles.select(isLive, Doubles(-Double.infinity), Doubles.zero).store(to: samples.target + i)
             i &+= Doubles.count
         }

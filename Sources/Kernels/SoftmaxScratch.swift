@@ -25,8 +25,8 @@ struct SoftmaxScratch<V: Lanes> {
     var slots: Array { (base + 16384).assumingMemoryBound(to: V.Scalar.self) }
     /// Of long rows instead: what all chunks of all rows of a tile are relative to.
     var references: UnsafeMutablePointer<PartReference> { (base + 16384).assumingMemoryBound(to: PartReference.self) }
-    /// What the sigmoid's term needs for the samples: its seven arrays, of which it uses a line of 64 floats each, lie around the
-    /// references (1,536 bytes) and end where the samples begin.
+    /// What the sigmoid's term needs for the samples: the starts of its first seven arrays, 64 floats each (the losses' 128), lie
+    /// around the references (1,536 bytes) and end where the samples begin.
     var term: Scratch<Floats> { Scratch(base + 9216) }
     /// Room for a row of values and for what the caller's array held.
     var row: Array { (base + 18432).assumingMemoryBound(to: V.Scalar.self) }

@@ -38,8 +38,9 @@ struct SoftmaxSingles {
 
     private var bends: UnsafeMutablePointer<Float> { scratch.loss + Samples.capacity }
 
-    /// u = z_t - log(sum of the others) as the sum of two floats, NaN where it is out of range; and what q^gamma is to be
-    /// multiplied by: where that is exp(-gamma log(1 + e^u)), not a product of q, it lacks what u lost.
+    /// u = z_t - log(sum of the others) as the sum of two floats, NaN where it is out of range; without others it is so large
+    /// that the loss is 0.  And what q^gamma is to be multiplied by: where it is no product of q but exp(-gamma log(1 + e^u)),
+    /// it lacks what u lost.
     @inline(__always) private func fillMargins(_ i: Int, isPower: Bool) -> Bool {
         let mass = samples.mass(i), others = mass.rest + mass.top
         let u = (Doubles(loading: samples.target + i) - mass.shift) - Logarithm.plain(others, binades: mass.steps)

@@ -1,7 +1,7 @@
 import CKernels
 
-/// From the sums over classes to everything a sample's outputs are made of: the scalar function of the margin, a vector of samples
-/// at a time.
+/// From the sums over classes to everything a sample's outputs are made of: the scalar function of the margin, a vector of
+/// samples at a time.
 struct SoftmaxTerm {
     let plan: Plan
     let samples: Samples
