@@ -1,3 +1,5 @@
+import CKernels
+
 /// The samples of one tile between the two passes over their classes: a column of doubles for each quantity, at most 64
 /// samples.  What one stage no longer needs the next overwrites.
 struct Samples {
@@ -95,9 +97,10 @@ struct Samples {
 
     /// The factors of a chunk's exponentials: products in double.  A gradient's, times a large scale or a small one, is lifted
     /// into a float's range, which no exponential that counts then leaves: their product is no more than the scale.
-    /// Of ratios those that the term has made: what else stands there may be subnormal, and slow.
+    /// Of ratios and probabilities those that the term has made: what else stands there may be subnormal, and slow.
     /// isWhole: the chunk is all of its samples, and the scale 1.
-    @inline(never) func scaleChunk(_ count: Int, isWhole: Bool, hasRatios: Bool, largest: Double) {
+    @inline(never) func scaleChunk(_ count: Int, _ plan: Plan, isWhole: Bool, largest: Double) {
+        let hasRatios = plan.pointee.args.hess != nil, hasProbabilities = plan.pointee.args.probabilities != nil
         var i = 0
         while i < count {
             let chunk = Mass(
@@ -111,7 +114,7 @@ struct Samples {
             }
             (grad * power(0x1p-96, 0x1p96)).store(to: gradScaled + i)
             power(0x1p96, 0x1p-96).store(to: lift + i)
-            (scale * Doubles(loading: probability + i)).store(to: probabilityScaled + i)
+            if hasProbabilities { (scale * Doubles(loading: probability + i)).store(to: probabilityScaled + i) }
             if hasRatios {
                 scale.store(to: chunkScale + i)
                 (scale * Doubles(loading: ratio + i)).atMost(Doubles(largest)).store(to: ratioScaled + i)

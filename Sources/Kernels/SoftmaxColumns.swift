@@ -73,8 +73,7 @@ struct SoftmaxColumns<V: Lanes> {
         forEach(chunk, of: 0..<classes) { chunk in
             if chunk.count < classes { _ = findReferences(chunk, tile) }
             samples.scaleChunk(
-                count, isWhole: isFew && !isSharded, hasRatios: plan.pointee.args.hess != nil,
-                largest: Double(V.Scalar.greatestFiniteMagnitude))
+                count, plan, isWhole: isFew && !isSharded, largest: Double(V.Scalar.greatestFiniteMagnitude))
             forEach(block, of: chunk) { block in
                 if !isKept { exponentiate(scores(block, tile), block, tile) }
                 write(.grad, block, tile)

@@ -90,9 +90,7 @@ struct SoftmaxRows<V: Lanes> {
         let isWhole = !isSharded && (isModerate || chunks == 1)
         for c in 0..<(isWhole ? 1 : chunks) {
             if !isWhole { for r in 0..<count { samples.set(scratch.references[r &* chunks &+ c], r) } }
-            samples.scaleChunk(
-                count, isWhole: isWhole, hasRatios: plan.pointee.args.hess != nil,
-                largest: Double(V.Scalar.greatestFiniteMagnitude))
+            samples.scaleChunk(count, plan, isWhole: isWhole, largest: Double(V.Scalar.greatestFiniteMagnitude))
             write(.grad, first, count, isWhole ? nil : c)
             write(.hess, first, count, isWhole ? nil : c)
             write(.probabilities, first, count, isWhole ? nil : c)

@@ -28,10 +28,10 @@ struct SoftmaxSingles {
             i &+= Doubles.count
         }
         // Of this module, whatever the table has: a CPU takes its time to pass between registers of 256 and of 512 bits.
-        SigmoidTerm<Floats.Register>(
-            plan: plan, count: (count &+ Floats.count &- 1) & ~(Floats.count &- 1), scores: scratch.scores,
-            scratch: Scratch(scratch.base), loss: scratch.loss, grad: scratch.grad,
-            hess: plan.pointee.args.hess == nil ? nil : bends
+        typealias V = Floats.Register
+        SigmoidTerm<V>(
+            plan: plan, count: (count &+ V.count &- 1) & ~(V.count &- 1), scores: scratch.scores, scratch: Scratch(scratch.base),
+            loss: scratch.loss, grad: scratch.grad, hess: plan.pointee.args.hess == nil ? nil : bends
         ).run()
         return areMild
     }
