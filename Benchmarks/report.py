@@ -54,6 +54,7 @@ def markdown(result, name):
     text = [
         f"# Benchmark of {result['date']}",
         machine_text(result["machine"]),
+        *filter(None, [result.get("note")]),  # what was not measured in the same run, say
         "Nanoseconds an element (logit), medians of interleaved runs; see [how it is measured](../README.md). \"Of the floor\" is "
         "the floor's time over the contender's: 1 is as fast as memory allows.",
         f"![nanoseconds an element against N]({name}-speed.png)",
