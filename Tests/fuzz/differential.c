@@ -25,14 +25,20 @@ static double largest_of(int32_t dtype)
     return dtype == FOCAL_DTYPE_F64 ? DBL_MAX : dtype == FOCAL_DTYPE_F16 ? 65504 : dtype == FOCAL_DTYPE_BF16 ? 0x1.fep127 : FLT_MAX;
 }
 
+/* What lies between two neighbours below the normal range, which roundings to either side are apart. */
+static double least_of(int32_t dtype)
+{
+    return dtype == FOCAL_DTYPE_F16 ? 0x1p-24 : 1e-30;
+}
+
 /* Sizes of a whole sample matter where terms cancel: errors are measured against the largest number of the output. */
-static int near(double a, double b, double size, double tolerance, double most)
+static int near(double a, double b, double size, double tolerance, double most, double least)
 {
     if (isnan(a) || isnan(b))
         return isnan(a) && isnan(b);
     if (isinf(a) || isinf(b)) /* the other may just not have overflowed */
         return signbit(a) == signbit(b) && fmin(fabs(a), fabs(b)) >= (1 - tolerance) * most;
-    return fabs(a - b) <= tolerance * (fabs(a) + fabs(b)) + tolerance * size + 1e-30;
+    return fabs(a - b) <= tolerance * (fabs(a) + fabs(b)) + tolerance * size + least;
 }
 
 static double largest(const void *data, int32_t dtype, int64_t n)
@@ -65,7 +71,7 @@ static void compare_runs(const struct call *a, const struct call *b)
             size = fmax(size, 1); /* a root, also one near 0, is as exact as the terms whose sum it makes 0 */
         for (int64_t i = 0; i < n; i++) {
             double x = call_load(a->buffers[k].data, dtype, i), y = call_load(b->buffers[k].data, dtype, i);
-            demand(near(x, y, size, tolerance, most), a->entry, "instruction sets disagree");
+            demand(near(x, y, size, tolerance, most, least_of(dtype)), a->entry, "instruction sets disagree");
         }
     }
 }
