@@ -23,10 +23,11 @@ struct Survey: TargetWork {
         return survey
     }
 
-    /// Nothing is ignored and nothing weighted: every unit counts, and the check is a loop without branches.
+    /// Nothing is weighted, and nothing ignored but a label: the check is a loop without branches.
     private var onlyValidity: Bool {
         let args = plan.pointee.args
-        return !plan.pointee.ignores && (args.reduction != FOCAL_REDUCTION_MEAN || args.divisor < FOCAL_DIVISOR_WEIGHTS)
+        return args.ignore_mask == nil && (plan.pointee.isLabels || args.ignore_index == focal_label_none)
+            && (args.reduction != FOCAL_REDUCTION_MEAN || args.divisor < FOCAL_DIVISOR_WEIGHTS)
     }
 
     @inline(__always) private func plain<T: Target>(_: T.Type, _ survey: inout focal_survey) {
@@ -34,7 +35,13 @@ struct Survey: TargetWork {
         survey.valid = Double(end &- begin) * plan.pointee.elementsPerUnit
         var bad: UInt32 = 0, soft: UInt32 = 0
         if areLabels(T.self) {
-            for i in begin..<end { bad |= isValidLabel(T.label(T.at(targets, i))) ? 0 : 1 }
+            var ignored = 0
+            for i in begin..<end {
+                let label = T.label(T.at(targets, i)), isIgnored = isIgnored(label)
+                bad |= isIgnored || isValidLabel(label) ? 0 : 1
+                ignored &+= isIgnored ? 1 : 0
+            }
+            survey.valid -= Double(ignored) * plan.pointee.elementsPerUnit
         } else {
             if plan.pointee.kernels.is_any_soft(plan, Int64(begin), Int64(end &- begin)) == 0 { return }
             for i in begin..<end {
@@ -46,8 +53,17 @@ struct Survey: TargetWork {
         survey.soft = Int32(bitPattern: soft)
         if bad == 0 { return }
         var i = begin
-        while areLabels(T.self) ? isValidLabel(T.label(T.at(targets, i))) : T.isValid(T.at(targets, i)) { i &+= 1 }
+        while isRight(T.self, T.at(targets, i)) { i &+= 1 }
         survey.bad_index = Int64(i)
+    }
+
+    @inline(__always) private func isRight<T: Target>(_: T.Type, _ stored: T.Stored) -> Bool {
+        guard areLabels(T.self) else { return T.isValid(stored) }
+        return isIgnored(T.label(stored)) || isValidLabel(T.label(stored))
+    }
+
+    @inline(__always) private func isIgnored(_ label: Int64) -> Bool {
+        label == plan.pointee.args.ignore_index && label != focal_label_none
     }
 
     @inline(__always) private func areLabels<T: Target>(_: T.Type) -> Bool { T.mayBeLabels && plan.pointee.isLabels }

@@ -119,6 +119,7 @@ TABLE = [
         "TARGET",
         "targets[4] is 5",
         *(dict(targets=labels_with(5, t), target_kind=LABELS) for t in (np.uint8, np.int32, np.int64)),
+        *(dict(targets=labels_with(5, t), target_kind=LABELS, ignore_index=0) for t in (np.uint8, np.int32, np.int64)),
     ),
     *rows(
         "TARGET",
