@@ -44,9 +44,6 @@ struct Pair<V: Arithmetic> {
         return Pair(p, (a.hi + a.hi).times(a.lo, plus: a.hi.error(of: p, times: a.hi)))
     }
 
-    /// The product with a number, rounded to one: exact to about one ulp.
-    @_transparent static func * (a: Pair, b: V) -> V { a.hi.times(b, plus: a.lo * b) }
-
     /// The quotient, to about eps^2; exact without FMA too.
     @_transparent func quotient(_ b: Pair) -> Pair {
         let q = hi / b.hi

@@ -58,6 +58,15 @@ struct Samples {
     /// 1, or 0 for an ignored sample.
     var live: UnsafeMutablePointer<Double> { @inline(__always) get { column(19) } }
 
+    /// Each vector of so many samples' columns.
+    @inline(__always) func forEachVector(_ count: Int, _ body: (Int) -> Void) {
+        var i = 0
+        while i < count {
+            body(i)
+            i &+= Doubles.count
+        }
+    }
+
     @inline(__always) func mass(_ i: Int) -> Mass {
         Mass(
             shift: Doubles(loading: shift + i), steps: Doubles(loading: steps + i), rest: Doubles(loading: rest + i),

@@ -22,11 +22,8 @@ struct SoftmaxSingles {
     /// Returns whether all samples are mild.
     @inline(never) func run() -> Bool {
         let isPower = GammaAny.serves(plan.pointee.args.gamma)
-        var areMild = true, i = 0
-        while i < count {
-            areMild = fillMargins(i, isPower: isPower) && areMild
-            i &+= Doubles.count
-        }
+        var areMild = true
+        samples.forEachVector(count) { i in areMild = fillMargins(i, isPower: isPower) && areMild }
         // Of this module, whatever the table has: a CPU takes its time to pass between registers of 256 and of 512 bits.
         typealias V = Floats.Register
         SigmoidTerm<V>(

@@ -16,22 +16,14 @@ struct SoftmaxTerm {
         let wantsMore = args.hess != nil || args.probabilities != nil || args.log_sum_exp != nil
         if isShort {
             let areMild = singles.run()
-            forEachVector { i in put(singles.slope(i), i, everyLane) }
+            samples.forEachVector(count) { i in put(singles.slope(i), i, everyLane) }
             if areMild && !wantsMore { return }
         }
-        forEachVector { i in
+        samples.forEachVector(count) { i in
             // Each sample goes its own way: what stands beside it must not change its bits.
             let isMild = isShort ? singles.isMild(i) : Doubles.not(everyLane)
             if isShort && wantsMore { put(singles.outcome(i), singles.slope(i), i, isMild) }
             putExact(i, Doubles.not(isMild))
-        }
-    }
-
-    @inline(__always) private func forEachVector(_ body: (Int) -> Void) {
-        var i = 0
-        while i < count {
-            body(i)
-            i &+= Doubles.count
         }
     }
 
